@@ -1,0 +1,133 @@
+# Pacemark. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Any Python 3.11 to 3.13 with venv.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PACEMARK := $(BIN)/pacemark
+
+# Without SCALE the load is the request's own (scale full), as JMETER_* variables and pacemark.toml change it.
+SCALE ?=
+OUT ?= results
+ifdef EMBEDDED
+TARGET := --embedded
+else ifdef GATEWAY_URL
+TARGET := --gateway $(GATEWAY_URL)
+endif
+# The newest run that recorded something, of any workload or of the one named.
+LAST = $(patsubst %/digest.parquet,%,$(shell ls -t $(OUT)/$(or $(WORKLOAD),*)/*/digest.parquet 2>/dev/null | head -n 1))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-24s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  jmeter-*-baseline take GATEWAY_URL=http://... or EMBEDDED=1, and SCALE=full|ci|local|smoke (full by default)"
+
+# --- set-up -----------------------------------------------------------------------------------------------
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.13 found: install one, or set PYTHON=" >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make .venv, install Pacemark, fetch JMeter and its plugins
+	$(PACEMARK) setup
+
+.PHONY: baseline
+baseline: $(VENV)/.installed ## A report on a real gateway, started here: REST and MCP under real load
+	$(PACEMARK) run rest_api_baseline mcp_jsonrpc_baseline --embedded --scale local --out $(OUT)
+
+# --- the request's targets --------------------------------------------------------------------------------
+
+.PHONY: jmeter-rest-baseline
+jmeter-rest-baseline: WORKLOAD = rest_api_baseline
+jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
+
+.PHONY: jmeter-mcp-baseline
+jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
+jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
+
+.PHONY: jmeter-run
+jmeter-run: target-given $(VENV)/.installed
+	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)
+
+.PHONY: target-given
+target-given:
+	@test -n "$(TARGET)" || { echo "make: set GATEWAY_URL=http://... or EMBEDDED=1" >&2; exit 2; }
+
+.PHONY: jmeter-report
+jmeter-report: $(VENV)/.installed ## Generate HTML report from last test
+	@test -n "$(LAST)" || { echo "make: no run in $(OUT)" >&2; exit 2; }
+	$(PACEMARK) report $(LAST)
+
+.PHONY: jmeter-compare
+jmeter-compare: $(VENV)/.installed ## Compare current vs baseline results: BASELINE=name [CURRENT=run | WORKLOAD=name]
+	@test -n "$(BASELINE)" || { echo "make: set BASELINE=name or path (pacemark baseline save RUN NAME)" >&2; exit 2; }
+	@test -n "$(or $(CURRENT),$(LAST))" || { echo "make: no run in $(OUT)" >&2; exit 2; }
+	$(PACEMARK) compare $(BASELINE) $(or $(CURRENT),$(LAST)) $(COMPARE)
+
+# --- a pull request's gate: .github/workflows/performance.yml runs these -------------------------------------
+
+BASE ?= origin/main
+ROUNDS ?= 3
+WORKLOADS ?= rest_api_baseline mcp_jsonrpc_baseline
+PR := build/performance
+
+.PHONY: performance
+performance: performance-base performance-rounds performance-compare ## Base branch against this checkout: BASE=ref ROUNDS=3
+
+.PHONY: performance-base
+performance-base: ## Check out and install BASE in build/performance/base
+	rm -rf $(PR) && git worktree prune && mkdir -p $(PR)
+	git worktree add --detach $(PR)/base $(BASE)
+	$(MAKE) -C $(PR)/base setup
+
+.PHONY: performance-rounds
+performance-rounds: $(VENV)/.installed ## Run both in turn, ROUNDS times, at scale ci
+	scripts/performance_rounds.sh $(PR) $(ROUNDS) $(WORKLOADS)
+
+.PHONY: performance-compare
+performance-compare: $(VENV)/.installed ## Compare them; exit status 1 on a regression
+	scripts/performance_compare.sh $(PR) $(WORKLOADS)
+
+# --- development -------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the real gateway
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PACEMARK) plans check
+	$(BIN)/pytest
+
+.PHONY: format
+format: $(VENV)/.dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: reference
+reference: $(VENV)/.dev ## Write the plans and the reference pages from the code
+	$(PACEMARK) plans write
+	$(BIN)/python scripts/reference.py
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Pin the newest dependencies, with hashes
+	$(BIN)/uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) --group dev pyproject.toml -o requirements-dev.txt
+LOCK := --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--no-emit-find-links --python-version 3.11
+
+.PHONY: clean
+clean: ## Remove .venv and build/ (results and the caches in the home directory stay)
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	git worktree prune
