@@ -1,0 +1,217 @@
+"""Measuring: set up, examine, run."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pacemark.commands.terminal import TIME, AsJson, Gateway, complain, err, out, print_json, say, tell
+from pacemark.doctor import examine
+from pacemark.errors import Exit, InputError, PacemarkError
+from pacemark.gateway.client import RPC_ENDPOINT
+from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.target import target
+from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
+from pacemark.report import console as show
+from pacemark.report.progress import RunProgress
+from pacemark.results import baselines
+from pacemark.results.record import RunRecord
+from pacemark.results.sides import compare_sides
+from pacemark.run import DASHBOARD_LIMIT, Asked, run, write_dashboard
+from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
+from pacemark.workloads import WORKLOADS, workload
+from pacemark.workloads.model import Workload
+
+SCALES = "full, ci, local, smoke or a factor."
+
+
+def setup() -> None:
+    """Fetch Apache JMeter and its plugins into the user's cache."""
+    from pacemark.jmeter.install import is_installed  # half a second to import
+
+    file = File.read(Path())
+    if asked_engine(file.engine) == "pinned":
+        there = is_installed()
+        engine = _install()
+        say(f"JMeter {engine.version} {'is already' if there else 'is now'} at {engine.home}")
+    else:
+        engine = _engine(file)
+        say(f"JMeter {engine.version} is used from {engine.home}")
+    say(f"Java {engine.java.version} ({engine.java.origin}) at {engine.java.path}")
+
+
+def doctor(
+    gateway: Gateway = None,
+    scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check this machine and the gateway; each finding has its remedy."""
+    file = File.read(Path())
+    every = list(WORKLOADS.values())
+    loads = loads_for(every, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
+    findings = examine(
+        gateway or file.gateway,
+        loads,
+        engine=file.engine,
+        environ=os.environ,
+        out=Path(file.out or "results"),
+        rpc_endpoint=_rpc_endpoint(),
+        listed_tools=_listed(file),
+    )
+    if as_json:
+        print_json([finding.model_dump() for finding in findings])
+    else:
+        out.print(show.findings_table(findings))
+    return Exit.INVALID if any(finding.level == "error" for finding in findings) else Exit.PASS
+
+
+def run_command(
+    names: Annotated[list[str], typer.Argument(metavar="WORKLOAD...", help=f"Of {', '.join(WORKLOADS)}.")],
+    gateway: Gateway = None,
+    embedded: Annotated[bool, typer.Option("--embedded", help="Start a local gateway for this run.")] = False,
+    scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Concurrent users.")] = None,
+    ramp_up: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"{TIME}; part of the duration.")
+    ] = None,
+    duration: Annotated[str | None, typer.Option(metavar="TIME", help=f"{TIME}, in all.")] = None,
+    warm_up: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not measured. [default: the ramp-up]")
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Such as 'p95 < 200ms'; replaces the workload's own.")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="[default: results]")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run workloads one after another; each ends in a verdict and a report."""
+    file = File.read(Path())
+    typed = Shape.read(
+        {"rate": rate, "threads": threads, "ramp_up": ramp_up, "duration": duration},
+        {"rate": "--rate", "threads": "--threads", "ramp_up": "--ramp-up", "duration": "--duration"},
+    )
+    chosen = [workload(name) for name in names]
+    asked_loads = loads_for(chosen, scale=scale, typed=typed, environ=os.environ, file=file)
+    if asked_loads.set_aside:
+        tell(asked_loads.set_aside)
+    warm_ups = [warm_up_for(load, warm_up) for load in asked_loads.loads]
+    objectives = [
+        objectives_for(one, file.for_workload(one.name).objectives, objective or ()) for one in chosen
+    ]
+    if baseline is not None:
+        _check_baseline(baseline, chosen)
+    engine = _engine(file)
+    statuses, printed = [], []
+    if embedded and gateway == os.environ.get("GATEWAY_URL"):
+        gateway = None  # the command line goes before the environment
+    url = gateway or (None if embedded else file.gateway)
+    life = sum(load.duration_s + 120 for load in asked_loads.loads)
+    with target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at:
+        for one, load, warm_up_s, wanted in zip(chosen, asked_loads.loads, warm_ups, objectives, strict=True):
+            asked = Asked(
+                workload=one,
+                scale=asked_loads.scale,
+                load=load,
+                warm_up_s=warm_up_s,
+                objectives=wanted,
+                url=at.url,
+                credentials=at.credentials,
+                out=out_dir or Path(file.out or "results"),
+                local=at.stack,
+                heap_mb=file.heap_mb or default_heap_mb(),
+                rpc_endpoint=_rpc_endpoint(),
+                listed_tools=_listed(file),
+            )
+            status, shown = _run_one(asked, engine, baseline)
+            statuses.append(status)
+            printed.append(shown)
+            if shown["interrupted"]:
+                break
+    if as_json:
+        print_json({"exit_status": _worst(statuses), "runs": printed})
+    return _worst(statuses)
+
+
+def _run_one(asked: Asked, engine: Engine, baseline: str | None) -> tuple[int, dict[str, Any]]:
+    with RunProgress(err, asked.workload.name, asked.load) as progress:
+        record, directory = run(asked, engine, on_progress=progress.show)
+    err.print(show.verdict_panel(record))
+    for line in show.failing_lines(record):
+        complain(line)
+    status, shown = record.exit_status, {"directory": str(directory), **record.model_dump(mode="json")}
+    if (directory / "index.html").is_file():
+        tell(f"Report: {directory / 'index.html'}")
+    if baseline is not None and record.verdict != "invalid":
+        status = _worst([status, _compared(baseline, directory, shown)])
+    if 0 < record.recorded.count <= DASHBOARD_LIMIT:
+        try:
+            write_dashboard(engine, directory)
+        except PacemarkError as error:
+            complain(str(error))
+    elif record.recorded.count:
+        make = f"pacemark jmeter -g {directory}/samples.jtl -o {directory}/jmeter-report"
+        tell(f"more than {DASHBOARD_LIMIT} samples; JMeter's own dashboard: {make}")
+    return status, shown
+
+
+def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
+    try:
+        comparison = compare_sides([baseline], str(directory), ())
+    except PacemarkError as error:
+        complain(str(error))
+        return error.exit_status
+    err.print(show.comparison_table(comparison))
+    for line in show.regression_lines(comparison):
+        complain(line)
+    shown["comparison"] = comparison.model_dump(mode="json")
+    return Exit.MISSED if comparison.verdict == "worse" else Exit.PASS
+
+
+def jmeter(context: typer.Context) -> None:
+    """Run the installed engine, unmodified, as jmeter would."""
+    run_as_jmeter(_engine(File.read(Path())), context.args)
+
+
+def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
+    """Before any load: that it is there, and of the workload that is to be compared with it."""
+    kept = {RunRecord.load_from(path).workload for path in baselines.resolve(baseline) if path.is_dir()}
+    if kept and {one.name for one in chosen} != kept:
+        raise InputError(
+            f"the baseline '{baseline}' is of {', '.join(sorted(kept))}", "run that workload alone"
+        )
+
+
+def _rpc_endpoint() -> str:
+    return os.environ.get("MCP_RPC_ENDPOINT") or RPC_ENDPOINT
+
+
+def _listed(file: File) -> Listed:
+    return {tool.name: tool.arguments for tool in file.tools}
+
+
+def _engine(file: File) -> Engine:
+    return find_engine(asked_engine(file.engine)) or _install()
+
+
+def _install() -> Engine:
+    from pacemark.jmeter.install import install  # half a second to import
+
+    columns = (TextColumn("JMeter and plugins"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show_bytes(done: int, total: int) -> None:
+            if bar.tasks[task].total is None:
+                tell("fetching JMeter and its plugins")
+            bar.update(task, completed=done, total=total)
+
+        return install(show_bytes)
+
+
+def _worst(statuses: Iterable[int]) -> int:
+    return max(statuses, default=Exit.INVALID)

@@ -1,0 +1,149 @@
+"""Results: figures, reports, comparisons, baselines."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pacemark import report
+from pacemark.commands.terminal import AsJson, complain, out, print_json, say, tell
+from pacemark.errors import Exit, InputError
+from pacemark.report import console as show
+from pacemark.report.comparison import comparison_markdown
+from pacemark.results import baselines
+from pacemark.results.compare import Threshold
+from pacemark.results.sides import compare_sides
+from pacemark.settings import seconds
+from pacemark.stats import Question, answer
+from pacemark.workloads import workload
+
+baseline_app = typer.Typer(help="Named baselines to compare with.", rich_markup_mode=None)
+
+
+def stats(
+    source: Annotated[Path, typer.Argument(metavar="RUN|JTL|DIGEST")],
+    label: Annotated[str | None, typer.Option(help="Only this label.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From the first sample.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From the first sample; not included.")
+    ] = None,
+    warm_up: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Leave out the beginning; 0 shows all of a run.")
+    ] = None,
+    objectives: Annotated[
+        str | None, typer.Option(metavar="WORKLOAD", help="Judge by its objectives; 1 on a miss.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Exact figures of a run's measured window, of a JTL or of a digest."""
+    question = Question(
+        source=source,
+        label=label,
+        from_s=None if from_ is None else seconds(from_),
+        to_s=None if to is None else seconds(to),
+        warm_up_s=None if warm_up is None else seconds(warm_up),
+        workload=None if objectives is None else workload(objectives),
+    )
+    found = answer(question)
+    for note in found.notes:
+        tell(note)
+    if as_json:
+        judged = [one.model_dump(mode="json") for one in found.objectives]
+        print_json(found.summary.model_dump(mode="json") | ({"objectives": judged} if judged else {}))
+    else:
+        out.print(show.summary_table(found.summary))
+        if found.objectives:
+            out.print(show.objectives_table(found.objectives))
+    for line in found.failures:
+        complain(line)
+    return found.exit_status
+
+
+def report_command(
+    source: Annotated[Path, typer.Argument(metavar="RUN|JTL|DIGEST")],
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="[default: the run, or pacemark-report]")
+    ] = None,
+) -> None:
+    """Write the HTML report, summary.json and summary.md of a run, a JTL or a digest."""
+    found = answer(Question(source=source))
+    directory = out_dir or (source if source.is_dir() else Path("pacemark-report"))
+    directory.mkdir(parents=True, exist_ok=True)
+    report.write_all(directory, found.record, found.digest, found.summary, title=found.title)
+    say(f"{directory / 'index.html'}")
+
+
+def compare(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="BASELINE... CURRENT", help="Names, runs, JTLs, digests.")
+    ],
+    p50: Annotated[str | None, typer.Option("--threshold-p50", help="Such as 10% or 20ms.")] = None,
+    p90: Annotated[str | None, typer.Option("--threshold-p90")] = None,
+    p95: Annotated[str | None, typer.Option("--threshold-p95", help="[default: 10%]")] = None,
+    p99: Annotated[str | None, typer.Option("--threshold-p99")] = None,
+    mean: Annotated[str | None, typer.Option("--threshold-mean")] = None,
+    throughput: Annotated[
+        str | None, typer.Option("--threshold-throughput", help="Such as 5% or 20/s.")
+    ] = None,
+    error: Annotated[
+        str | None, typer.Option("--threshold-error", help="Percentage points. [default: 0.5%]")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare even what is not of the same kind.")
+    ] = False,
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+) -> int:
+    """Compare the last of the sources with those before it; a folder of runs stands for all of them."""
+    if as_json and markdown:
+        raise InputError("--json and --markdown exclude each other", "give one of them")
+    if len(sources) < 2:
+        raise InputError("compare needs a baseline and what to compare with it", "give BASELINE... CURRENT")
+    given = {
+        "p50": p50,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+        "mean": mean,
+        "throughput": throughput,
+        "error": error,
+    }
+    thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
+    comparison = compare_sides(sources[:-1], sources[-1], thresholds, force=force)
+    if as_json:
+        print_json(comparison.model_dump(mode="json"))
+    elif markdown:
+        sys.stdout.write(comparison_markdown(comparison))
+    else:
+        out.print(show.comparison_table(comparison))
+    for line in show.regression_lines(comparison):
+        complain(line)
+    return Exit.MISSED if comparison.verdict == "worse" else Exit.PASS
+
+
+@baseline_app.command("save")
+def baseline_save(
+    source: Annotated[Path, typer.Argument(metavar="RUN")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    force: Annotated[bool, typer.Option("--force", help="Replace one of that name.")] = False,
+) -> None:
+    """Keep a run under a name, in baselines/."""
+    kept = baselines.save(source, name, overwrite=force)
+    say(f"{kept.path}")
+
+
+@baseline_app.command("list")
+def baseline_list() -> None:
+    """The kept baselines."""
+    out.print(show.baselines_table(baselines.list_all()))
+
+
+@baseline_app.command("show")
+def baseline_show(name: str) -> None:
+    """One baseline: what it was, and its figures."""
+    kept = baselines.show(name)
+    out.print(show.verdict_panel(kept.record))
+    out.print(show.summary_table(kept.summary()))

@@ -1,0 +1,1 @@
+"""The system under test: token, preflight, and the local stack."""

@@ -1,0 +1,51 @@
+"""Whether a service is ready: a real question to it, never its mere existence."""
+
+import http.client
+import socket
+import subprocess
+from urllib.parse import urlsplit
+
+from pacemark.gateway.service import CommandProbe, HttpProbe, Service, TcpProbe
+
+_PATIENCE_S = 2.0
+
+
+def is_ready(service: Service, env: dict[str, str]) -> bool:
+    """Ask once; ``env`` is the service's environment, for a command."""
+    match service.probe:
+        case HttpProbe() as probe:
+            return _http(probe)
+        case TcpProbe() as probe:
+            return _tcp(probe)
+        case CommandProbe() as probe:
+            return _command(probe, service, env)
+
+
+def _http(probe: HttpProbe) -> bool:
+    url = urlsplit(probe.url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", url.path or "/")
+        return connection.getresponse().status == probe.status
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _tcp(probe: TcpProbe) -> bool:
+    try:
+        with socket.create_connection((probe.host, probe.port), timeout=_PATIENCE_S):
+            return True
+    except OSError:
+        return False
+
+
+def _command(probe: CommandProbe, service: Service, env: dict[str, str]) -> bool:
+    try:
+        done = subprocess.run(
+            probe.argv, cwd=service.cwd, env=env, capture_output=True, timeout=_PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

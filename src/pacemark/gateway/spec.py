@@ -1,0 +1,151 @@
+"""How the gateway is set up so that what is measured is the gateway: its environment and its services."""
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import SystemRandom
+
+from pacemark.errors import SetupError
+from pacemark.gateway.environment import GatewayEnvironment
+from pacemark.gateway.service import HttpProbe, Service, Spec
+from pacemark.gateway.token import DEFAULT_ADMIN_EMAIL
+
+LOOPBACK = "127.0.0.1"
+GATEWAY = "gateway"
+TEST_SERVERS = ("fast_time", "fast_test")
+
+_PORTS = range(20_000, 32_000)
+"""Below the range from which Linux (32768) and macOS (49152) give ports to outgoing connections."""
+
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""All that a service sees of the caller's environment: the caller's own gateway variables stay outside."""
+
+_MEASURABLE = {
+    # else 429 after 100 requests a minute, and a lockout of 15 minutes after five of those
+    "RATE_LIMITING_ENABLED": "false",
+    # else registering a server on loopback is refused
+    "SSRF_ALLOW_LOCALHOST": "true",
+    "SSRF_ALLOW_PRIVATE_NETWORKS": "true",
+    # else every request to /admin is sent to a password form
+    "PASSWORD_CHANGE_ENFORCEMENT_ENABLED": "false",
+    "ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP": "false",
+    "DETECT_DEFAULT_PASSWORD_ON_LOGIN": "false",
+    "MCPGATEWAY_UI_ENABLED": "true",
+    "MCPGATEWAY_ADMIN_API_ENABLED": "true",
+    "SECURE_COOKIES": "false",
+    # else /ws answers 403
+    "MCPGATEWAY_WS_RELAY_ENABLED": "true",
+    "ENABLE_METRICS": "true",
+    # with "memory", replies to /message never reach the SSE stream
+    "CACHE_TYPE": "database",
+    "LOG_LEVEL": "ERROR",
+    "DISABLE_ACCESS_LOG": "true",
+}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """A stack's fresh random secrets; their text is never shown."""
+
+    jwt_secret_key: str = field(repr=False)
+    auth_encryption_secret: str = field(repr=False)
+    admin_password: str = field(repr=False)
+    admin_email: str = DEFAULT_ADMIN_EMAIL
+
+    @classmethod
+    def fresh(cls) -> "Secrets":
+        """Strong enough for the gateway's own check of length and entropy, and its password rules."""
+        return cls(secrets.token_urlsafe(48), secrets.token_urlsafe(48), secrets.token_urlsafe(18) + "aZ5!")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """By the names that the gateway reads."""
+        return {
+            "JWT_SECRET_KEY": self.jwt_secret_key,
+            "AUTH_ENCRYPTION_SECRET": self.auth_encryption_secret,
+            "PLATFORM_ADMIN_PASSWORD": self.admin_password,
+        }
+
+
+def stack_spec(
+    environment: GatewayEnvironment,
+    data_dir: Path,
+    admin_email: str,
+    extra_env: Mapping[str, str],
+    *,
+    detached: bool,
+    temporary: bool,
+) -> Spec:
+    """The gateway on SQLite and its test servers, on free loopback ports, started side by side."""
+    ports = free_ports(1 + len(TEST_SERVERS))
+    empty, scratch = data_dir / "empty", data_dir / "tmp"
+    for folder in (empty, scratch):
+        folder.mkdir()
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # The gateway's lock files are in TMPDIR: shared, one stack would wait for another's.
+    base = inherited | {"HOME": str(empty), "TMPDIR": str(scratch)}
+    own = {**base, "PLATFORM_ADMIN_EMAIL": admin_email, **extra_env}
+    gateway = _gateway(environment, ports[0], data_dir, own)
+    servers = [_server(name, port, empty, base) for name, port in zip(TEST_SERVERS, ports[1:], strict=True)]
+    return Spec(
+        data_dir=data_dir, detached=detached, remove_data_dir=temporary, levels=((gateway, *servers),)
+    )
+
+
+def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Mapping[str, str]) -> Service:
+    """One uvicorn worker; in an empty directory, since the gateway reads ``.env`` of where it runs."""
+    url = f"http://{LOOPBACK}:{port}"
+    own = {"PORT": str(port), "DATABASE_URL": f"sqlite:///{data_dir / 'gateway.db'}"}
+    return Service(
+        name=GATEWAY,
+        argv=(
+            *(str(environment.python), "-m", "uvicorn", "mcpgateway.main:app"),
+            *("--host", LOOPBACK, "--port", str(port), "--log-level", "error", "--no-access-log"),
+            # an open event stream would hold it up for ever
+            *("--timeout-graceful-shutdown", "3"),
+        ),
+        cwd=data_dir / "empty",
+        env={**_MEASURABLE, **own, **env},
+        secret_env=("JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "PLATFORM_ADMIN_PASSWORD"),
+        probe=HttpProbe(url=f"{url}/ready"),
+        ready_s=120.0,
+        url=url,
+    )
+
+
+def _server(name: str, port: int, cwd: Path, env: dict[str, str]) -> Service:
+    url = f"http://{LOOPBACK}:{port}"
+    return Service(
+        name=name,
+        argv=(sys.executable, "-m", f"pacemark.gateway.servers.{name}", "--port", str(port)),
+        cwd=cwd,
+        env=env,
+        probe=HttpProbe(url=f"{url}/health"),
+        ready_s=60.0,
+        url=url,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nothing listens on, outside the range of outgoing connections.
+
+    Raises:
+        SetupError: there are not as many.
+    """
+    found: list[int] = []
+    for port in SystemRandom().sample(_PORTS, k=len(_PORTS)):
+        if len(found) == count:
+            return found
+        with socket.socket() as tried:
+            try:
+                tried.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        found.append(port)
+    raise SetupError(
+        f"{count} free ports were not found in {_PORTS.start}-{_PORTS.stop - 1}", "end what holds them"
+    )

@@ -1,0 +1,295 @@
+"""The local stack: the real gateway on SQLite with its MCP test servers, all on loopback.
+
+Embedded, it lives as long as its owner: ``with Stack.up() as stack``. Detached (``pacemark stack up``), it
+lives until :func:`down`; its secrets are then in a file that only its user can read, so that the next
+``pacemark run --gateway URL`` finds a token.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import platformdirs
+import psutil
+
+from pacemark.errors import SetupError
+from pacemark.gateway.client import GatewayClient, checked_url
+from pacemark.gateway.environment import Progress, ensure_environment
+from pacemark.gateway.register import register
+from pacemark.gateway.service import Spec, State, process
+from pacemark.gateway.spec import GATEWAY, TEST_SERVERS, Secrets, stack_spec
+from pacemark.gateway.token import Credentials
+
+_SECRETS_FILE = "secrets.json"
+_SPEC_FILE = "spec.json"
+_POLL_S = 0.1
+_STOP_S = 60.0
+_REGISTER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running local stack. Its text shows no secret."""
+
+    url: str
+    server_urls: dict[str, str]
+    """By test server (``fast_time``, ``fast_test``): base URL, of REST as of MCP (``/mcp``)."""
+    server_id: str
+    """Of the virtual server that offers everything."""
+    gateway_version: str
+    pids: dict[str, int]
+    """By service, and ``launcher``."""
+    data_dir: Path
+    secrets: Secrets = field(repr=False)
+    _launcher: subprocess.Popen[bytes] = field(repr=False)
+
+    @classmethod
+    def up(
+        cls,
+        data_dir: Path | None = None,
+        *,
+        detached: bool = False,
+        progress: Progress = lambda _: None,
+        extra_env: Mapping[str, str] | None = None,
+    ) -> "Stack":
+        """Start everything, wait until it is ready, register the servers.
+
+        Args:
+            data_dir: where state and logs are kept; by default a temporary directory, removed afterwards,
+                or for a detached stack the user's state directory.
+            detached: whether it outlives this process.
+            progress: told what is being done, a line at a time.
+            extra_env: more of the gateway's own settings; they win over Pacemark's.
+
+        Raises:
+            SetupError: it cannot be started; the text ends with the log lines of the service that failed.
+        """
+        environment = ensure_environment(progress)
+        temporary = data_dir is None and not detached
+        secrets = Secrets.fresh()
+        with ExitStack() as undo:
+            home = data_dir or default_dir()
+            if temporary:
+                home = Path(tempfile.mkdtemp(prefix="pacemark-stack-"))
+                undo.callback(shutil.rmtree, home, ignore_errors=True)
+            else:
+                _clear(home)
+                # On failure only: the logs' last lines are in the error, and the next start needs it empty.
+                undo.callback(shutil.rmtree, home, ignore_errors=True)
+            spec = stack_spec(
+                environment,
+                home,
+                secrets.admin_email,
+                extra_env or {},
+                detached=detached,
+                temporary=temporary,
+            )
+            launcher = _launch(spec, secrets)
+            undo.callback(_stop_launcher, launcher)
+            state = _wait_ready(launcher, spec, progress)
+            server_id = _register(state, secrets, progress)
+            if detached:
+                _keep(secrets, home)
+            undo.pop_all()
+        return cls(
+            url=state.services[GATEWAY].url,
+            server_urls=_server_urls(state),
+            server_id=server_id,
+            gateway_version=environment.version,
+            pids={name: service.pid for name, service in state.services.items()} | {"launcher": launcher.pid},
+            data_dir=home,
+            secrets=secrets,
+            _launcher=launcher,
+        )
+
+    @property
+    def admin_email(self) -> str:
+        """Who may log in at ``/admin``, with ``secrets.admin_password``."""
+        return self.secrets.admin_email
+
+    def credentials(self, *, seconds: float) -> Credentials:
+        """An administrator's token for a run of ``seconds``; in memory only."""
+        return _minted(self.secrets, seconds)
+
+    @property
+    def failure(self) -> str:
+        """Which service died since, with its last log lines; empty when all live."""
+        state = State.load(self.data_dir)
+        return state.reason if state else "the stack's state is gone"
+
+    def close(self) -> None:
+        """Stop everything in order, and wait for that. A second time it does nothing."""
+        _stop_launcher(self._launcher)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def default_dir() -> Path:
+    """Where a detached stack keeps its state, its logs and its secrets."""
+    return platformdirs.user_state_path("pacemark") / "stack"
+
+
+def status(data_dir: Path | None = None) -> State | None:
+    """What a detached stack is doing; None when none runs."""
+    state = State.load(data_dir or default_dir())
+    if state is None or process(state.pid, state.pid_created) is None:
+        return None
+    return state
+
+
+def down(data_dir: Path | None = None) -> bool:
+    """Stop a detached stack in order and remove its secrets; False when none was running.
+
+    Services whose launcher was killed (and did not die with it, where the kernel cannot do that) are
+    stopped too. Every process is checked to be the one that was started, by its creation time.
+
+    Raises:
+        SetupError: it did not stop.
+    """
+    home = data_dir or default_dir()
+    state = State.load(home)
+    stopped = [] if state is None else _stop_recorded(state)
+    (home / _SECRETS_FILE).unlink(missing_ok=True)
+    return bool(stopped)
+
+
+def detached_credentials(url: str, *, seconds: float, data_dir: Path | None = None) -> Credentials | None:
+    """A token for the detached stack whose gateway has that URL; None when there is no such stack."""
+    home = data_dir or default_dir()
+    state = status(home)
+    if state is None or GATEWAY not in state.services or state.services[GATEWAY].url != checked_url(url):
+        return None
+    try:
+        kept = json.loads((home / _SECRETS_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return _minted(Secrets(**kept), seconds)
+
+
+def _minted(secrets: Secrets, seconds: float) -> Credentials:
+    return Credentials.mint(
+        secrets.jwt_secret_key, secrets.admin_email, seconds=seconds, source="the local stack"
+    )
+
+
+def _server_urls(state: State) -> dict[str, str]:
+    return {name: state.services[name].url for name in TEST_SERVERS}
+
+
+def _register(state: State, secrets: Secrets, progress: Progress) -> str:
+    progress("registering the MCP test servers")
+    credentials = _minted(secrets, 0)
+    with GatewayClient(state.services[GATEWAY].url, credentials, timeout_s=_REGISTER_S) as client:
+        return register(client, _server_urls(state))
+
+
+def _clear(home: Path) -> None:
+    """Make the directory anew; what an earlier stack left (its database, its logs) goes."""
+    state = State.load(home)
+    if state and process(state.pid, state.pid_created):
+        raise SetupError(f"a stack is up already, see {home}", "stop it with `pacemark stack down`")
+    if state:
+        _stop_recorded(state)
+    elif home.exists() and any(home.iterdir()) and not (home / _SPEC_FILE).is_file():
+        raise SetupError(f"{home} holds something that is no stack", "name an empty directory")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True, mode=0o700)
+
+
+def _keep(secrets: Secrets, home: Path) -> None:
+    fd = os.open(home / _SECRETS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        json.dump(asdict(secrets), file)
+
+
+def _launch(spec: Spec, secrets: Secrets) -> subprocess.Popen[bytes]:
+    """Start the launcher and hand it the secrets; embedded, the pipe stays open for as long as we live."""
+    path = spec.data_dir / _SPEC_FILE
+    path.write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+    with (spec.data_dir / "launcher.log").open("ab") as log:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "pacemark.gateway.launcher", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            bufsize=0,
+        )
+    assert launcher.stdin is not None
+    with suppress(BrokenPipeError):  # a launcher that is dead already is noticed while waiting for it
+        launcher.stdin.write(json.dumps(secrets.environment).encode() + b"\n")
+    if spec.detached:
+        launcher.stdin.close()
+    return launcher
+
+
+def _wait_ready(launcher: subprocess.Popen[bytes], spec: Spec, progress: Progress) -> State:
+    total = sum(len(level) for level in spec.levels)
+    told = -1
+    while True:
+        ended = launcher.poll() is not None
+        state = State.load(spec.data_dir)
+        if state and state.phase == "ready":
+            return state
+        if state and state.phase == "failed":
+            raise SetupError(state.reason, "mend what these words name, then try again")
+        if ended:
+            log = (spec.data_dir / "launcher.log").read_text(encoding="utf-8", errors="replace")
+            raise SetupError(f"the stack's launcher ended: {log[-1000:]}")
+        ready = sum(service.ready for service in state.services.values()) if state else 0
+        if ready != told:
+            told = ready
+            progress(f"starting the gateway and its test servers ({ready} of {total} ready)")
+        time.sleep(_POLL_S)
+
+
+def _stop_launcher(launcher: subprocess.Popen[bytes]) -> None:
+    """Ask it to take everything down, and wait; its end takes the services along where the kernel helps."""
+    if launcher.stdin and not launcher.stdin.closed:
+        launcher.stdin.close()
+    else:
+        launcher.send_signal(signal.SIGTERM)
+    try:
+        launcher.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        launcher.wait()
+
+
+def _stop_recorded(state: State) -> list[psutil.Process]:
+    """Stop the launcher that a state names, then whatever of its services still lives."""
+    launcher = process(state.pid, state.pid_created)
+    if launcher:
+        _terminate([launcher])
+    recorded = (process(service.pid, service.pid_created) for service in state.services.values())
+    orphans = [found for found in recorded if found]
+    _terminate(orphans)
+    return [launcher, *orphans] if launcher else orphans
+
+
+def _terminate(processes: list[psutil.Process]) -> None:
+    for found in processes:
+        found.terminate()
+    _, left = psutil.wait_procs(processes, timeout=_STOP_S)
+    for found in left:
+        found.kill()
+    _, left = psutil.wait_procs(left, timeout=5)
+    if left:
+        raise SetupError(f"process {left[0].pid} of the stack does not stop", "end it by hand")

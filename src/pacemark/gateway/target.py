@@ -1,0 +1,50 @@
+"""The gateway that a command speaks to: the user's, or one started for it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacemark.errors import InputError
+from pacemark.gateway.client import checked_url
+from pacemark.gateway.stack import Stack, detached_credentials
+from pacemark.gateway.token import Credentials
+
+
+@dataclass(frozen=True)
+class Target:
+    """A gateway's URL, the token for it, and the stack when Pacemark started it for this command."""
+
+    url: str
+    credentials: Credentials | None
+    stack: Stack | None = None
+
+
+@contextmanager
+def target(
+    url: str | None,
+    *,
+    embedded: bool,
+    seconds: float,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+) -> Iterator[Target]:
+    """The gateway at ``url``, or an embedded one that is taken down at the end whatever happens.
+
+    The token comes from the environment or, for a gateway that ``pacemark stack up`` started, from there.
+    ``seconds`` is how long it must live at least.
+
+    Raises:
+        InputError: both were asked for, or neither.
+        SetupError: the embedded gateway cannot be started.
+    """
+    if embedded and url:
+        raise InputError("--embedded and --gateway exclude each other", "give one of them")
+    if embedded:
+        with Stack.up(progress=progress) as stack:
+            yield Target(stack.url, stack.credentials(seconds=seconds), stack)
+        return
+    if not url:
+        raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
+    url = checked_url(url)
+    credentials = Credentials.from_environment(environ, seconds=seconds)
+    yield Target(url, credentials or detached_credentials(url, seconds=seconds))

@@ -1,0 +1,1 @@
+"""The engine: installing Apache JMeter, and running it."""

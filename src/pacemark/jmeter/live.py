@@ -1,0 +1,84 @@
+"""What a running JMeter has recorded so far. Only to look at: the verdict comes from the digest."""
+
+import csv
+import io
+import math
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+WINDOW_MS = 10_000
+"""Rate and percentile are those of the last 10 s of samples."""
+
+
+class Progress(NamedTuple):
+    """A look at the run. ``rate_per_s`` and ``p95_ms`` are of the last 10 s, None as long as unknown."""
+
+    elapsed_s: float
+    samples: int
+    errors: int
+    rate_per_s: float | None
+    p95_ms: int | None
+    threads: int
+
+
+class Tail:
+    """Reads what was added to a growing JTL since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._columns: list[str] = []
+        self._recent: deque[tuple[int, int]] = deque()
+        self.first_ms: int | None = None
+        self._last_ms = 0
+        self._count = self._errors = self._threads = 0
+
+    def look(self) -> Progress:
+        """Read on, and tell."""
+        for row in self._new_rows():
+            self._add(row)
+        while self._recent and self._recent[0][0] < self._last_ms - WINDOW_MS:
+            self._recent.popleft()
+        first = self.first_ms if self.first_ms is not None else self._last_ms
+        span_s = min(WINDOW_MS, self._last_ms - first) / 1000
+        ranked = sorted(elapsed for _, elapsed in self._recent)
+        return Progress(
+            elapsed_s=(self._last_ms - first) / 1000,
+            samples=self._count,
+            errors=self._errors,
+            rate_per_s=len(ranked) / span_s if span_s >= 1 else None,
+            p95_ms=ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None,
+            threads=self._threads,
+        )
+
+    def _new_rows(self) -> list[list[str]]:
+        if not self._path.is_file():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            chunk = file.read()
+        end = _end_of_rows(chunk)
+        self._offset += end
+        rows = list(csv.reader(io.StringIO(chunk[:end].decode("utf-8", errors="replace"))))
+        if rows and not self._columns:
+            self._columns = rows.pop(0)
+        return rows
+
+    def _add(self, row: list[str]) -> None:
+        sample = dict(zip(self._columns, row, strict=False))
+        start, elapsed = int(sample["timeStamp"]), int(sample["elapsed"])
+        self.first_ms = start if self.first_ms is None else min(self.first_ms, start)
+        self._last_ms = max(self._last_ms, start)
+        self._recent.append((start, elapsed))
+        self._count += 1
+        self._errors += sample["success"] != "true"
+        self._threads = int(sample["allThreads"])
+
+
+def _end_of_rows(chunk: bytes) -> int:
+    """The length of the part that ends with a whole row: a newline outside quotes."""
+    end = chunk.rfind(b"\n") + 1
+    while end and chunk.count(b'"', 0, end) % 2:
+        end = chunk.rfind(b"\n", 0, end - 1) + 1
+    return end

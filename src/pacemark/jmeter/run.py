@@ -1,0 +1,134 @@
+"""Carrying out one plan on this machine, until its planned end and never much longer."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pacemark.errors import InterruptedRunError, RunError
+from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.health import CpuReading, Pauses, cpu_between, last_lines, log_errors, pauses_between
+from pacemark.jmeter.live import Progress, Tail
+from pacemark.jmeter.process import JMeterProcess
+from pacemark.workloads.load import Load
+
+FIRST_SAMPLE_S = 60.0
+"""JMeter starts in 3 to 4 s; one that has not sent anything after this long never will."""
+OVERTIME_S = 45.0
+"""After the planned end: a request in flight may take its whole time-out of 30 s, then JMeter tidies up."""
+LOOK_EVERY_S = 0.5
+INTERRUPTED = "interrupted"
+"""Why a run was stopped: by Ctrl-C."""
+
+
+class Execution(BaseModel):
+    """How the engine fared. Instants in epoch seconds."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    started: float
+    ended: float
+    exit_code: int | None
+    stopped: str
+    """Why it was stopped before its end; empty when it ended by itself."""
+    clock_step_s: float
+    """By how much the wall clock was set while it ran."""
+    cores: float
+    cpu: list[CpuReading]
+    gc_log: str
+    """What the garbage collector logged."""
+
+    def cpu_seconds(self, start: float, end: float) -> float | None:
+        """Processor seconds used in a window of epoch seconds; None when it was not seen there."""
+        return cpu_between(self.cpu, start, end)
+
+    def pauses(self, start: float, end: float) -> Pauses:
+        """Garbage collection pauses that ended in a window of epoch seconds."""
+        return pauses_between(self.gc_log, start, end)
+
+
+def execute(
+    engine: Engine,
+    plan: Path,
+    properties: Mapping[str, str],
+    load: Load,
+    run_dir: Path,
+    *,
+    heap_mb: int,
+    on_progress: Callable[[Progress], None],
+) -> Execution:
+    """Run ``plan``; its samples go to ``run_dir/samples.jtl`` and its log to ``run_dir/jmeter.log``.
+
+    Ctrl-C and the watchdog stop it, orderly first, and what was recorded stays.
+
+    Raises:
+        InterruptedRunError: it was interrupted before the first sample.
+        RunError: JMeter ended without a single sample; the message has what it logged.
+    """
+    # JMeter has a working directory of its own.
+    samples, log = run_dir.absolute() / "samples.jtl", run_dir.absolute() / "jmeter.log"
+    with tempfile.TemporaryDirectory(prefix="pacemark-") as scratch:
+        gc_log = Path(scratch, "gc.log")
+        command = engine.command(
+            ["-n", "-t", str(plan.absolute()), "-l", str(samples), "-j", str(log)],
+            heap_mb=heap_mb,
+            work_dir=Path(scratch),
+            gc_log=gc_log,
+        )
+        output = Path(scratch, "output")
+        with JMeterProcess(command, properties, cwd=Path(scratch), output=output) as process:
+            tail = Tail(samples)
+            execution = _watch(process, tail, load, on_progress)
+        if gc_log.is_file():
+            text = gc_log.read_text(encoding="utf-8", errors="replace")
+            execution = execution.model_copy(update={"gc_log": text})
+        if tail.first_ms is None and execution.stopped == INTERRUPTED:
+            raise InterruptedRunError("interrupted before the first sample")
+        if tail.first_ms is None:
+            said = log_errors(log) or last_lines(output) or [f"exit status {execution.exit_code}"]
+            why = "; ".join([execution.stopped] if execution.stopped else said)
+            raise RunError(f"JMeter ended without a sample: {why}", f"see {run_dir / log.name}")
+    return execution
+
+
+def _watch(
+    process: JMeterProcess, tail: Tail, load: Load, on_progress: Callable[[Progress], None]
+) -> Execution:
+    started, stopped, cpu = process.started, "", [CpuReading(time.time(), process.cpu_seconds())]
+    cores, offset = process.cores(), _clock_offset()
+    try:
+        while process.exit_code is None and not stopped:
+            time.sleep(LOOK_EVERY_S)
+            cpu.append(CpuReading(time.time(), process.cpu_seconds()))
+            on_progress(tail.look())
+            stopped = _overdue(tail.first_ms, started, load)
+    except KeyboardInterrupt:
+        stopped = INTERRUPTED
+    if stopped:
+        process.end()
+    on_progress(tail.look())
+    return Execution(
+        started=started,
+        ended=time.time(),
+        exit_code=process.exit_code,
+        stopped=stopped,
+        clock_step_s=_clock_offset() - offset,
+        cores=cores,
+        cpu=cpu,
+        gc_log="",
+    )
+
+
+def _clock_offset() -> float:
+    return time.time() - time.monotonic()
+
+
+def _overdue(first_ms: int | None, started: float, load: Load) -> str:
+    now = time.time()
+    if first_ms is None:
+        late = now - started > FIRST_SAMPLE_S
+        return f"the watchdog ended JMeter: no sample within {FIRST_SAMPLE_S:g} s" if late else ""
+    over = now - first_ms / 1000 - load.duration_s
+    return f"the watchdog ended JMeter {over:.0f} s after its planned end" if over > OVERTIME_S else ""

@@ -1,0 +1,1 @@
+"""A workload as a JMeter test plan."""

@@ -1,0 +1,161 @@
+// Pacing: every request has a slot, the instant at which it is due. Threads take the next slot from one
+// shared counter and wait until then, so the rate is the asked one whatever a request takes, and a
+// thread that comes late knows by how much. The slot also says which request it is for, so the mix is
+// exact over any stretch of time.
+// This script only starts the clock, once a test. The Switch Controller calls take(ctx) for every request:
+// one of the names in MIX, or the end. (A script called for every request would cost as much processor
+// time as the request itself: JMeter makes a new script engine each time.) Beside the name it sets
+//   REQUEST_ID  an id no other request has, so that an answer can be told to be the answer to this one
+//   late_ms     how late the request starts after its due time, milliseconds
+//   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy
+// Name the last two in sample_variables and they stand in the JTL beside each sample.
+// Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
+import groovy.transform.CompileStatic
+import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicLong
+import java.util.concurrent.locks.LockSupport
+import org.apache.jmeter.engine.util.CompoundVariable
+import org.apache.jmeter.functions.Jexl3Function
+import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
+import org.apache.jmeter.threads.JMeterContext
+import org.apache.jmeter.threads.JMeterVariables
+import org.apache.jorphan.util.JMeterStopTestException
+import org.slf4j.Logger
+import org.slf4j.LoggerFactory
+
+@CompileStatic
+class Stage {
+    double seconds, fromPerS, toPerS
+    long startNs, lastsNs, slots
+    AtomicLong next = new AtomicLong()
+
+    // The rate is linear within a stage; the k-th request is due when its integral reaches k.
+    long dueNs(long k) {
+        double slope = (toPerS - fromPerS) / seconds
+        double t = slope == 0.0d ? k / fromPerS : (Math.sqrt(fromPerS * fromPerS + 2.0d * slope * k) - fromPerS) / slope
+        return startNs + (long) (t * 1e9d)
+    }
+}
+
+@CompileStatic
+class Pacer {
+    final Object engine
+    final List<Stage> stages = []
+    final String[] mix
+    final AtomicLong taken = new AtomicLong()
+    final AtomicBoolean ended = new AtomicBoolean()
+    final String test = UUID.randomUUID().toString().substring(0, 8)
+    static final String END = 'default'
+    static final Logger log = LoggerFactory.getLogger('pacing')
+
+    Pacer(Object engine, JMeterVariables vars) {
+        this.engine = engine
+        mix = interleave(vars.get('MIX'))
+        double duration = number(vars, 'DURATION'), rampUp = Math.min(number(vars, 'RAMP_UP'), duration)
+        double rate = number(vars, 'TARGET_RPS')
+        if (rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
+        loadWhatTheFirstRequestNeeds()
+        long start = System.nanoTime()
+        double at = 0.0d
+        for (double[] s : [[rampUp, 0.0d, rate], [duration - rampUp, rate, rate]] as double[][]) {
+            if (s[0] <= 0.0d) continue
+            long slots = (long) Math.ceil((s[1] + s[2]) / 2.0d * s[0] - 1e-9d)
+            stages << new Stage(seconds: s[0], fromPerS: s[1], toPerS: s[2], slots: slots,
+                startNs: start + (long) (at * 1e9d), lastsNs: (long) (s[0] * 1e9d))
+            at += s[0]
+        }
+    }
+
+    // A request to a closed port loads the HTTP client, which takes 0.3 s, and an expression its language:
+    // before the clock starts, not between the first slots and their requests.
+    private static void loadWhatTheFirstRequestNeeds() {
+        new HTTPSamplerProxy(path: 'http://127.0.0.1:9/', method: 'GET').sample()
+        Jexl3Function jexl = new Jexl3Function()
+        jexl.setParameters([new CompoundVariable('props.get("TARGET_RPS")')])
+        jexl.execute(null, null)
+    }
+
+    // "20% GET /health; 80% GET /tools" as a cycle of names in which each is spread evenly: every turn
+    // each gains its weight, and the one with the most is taken and pays the sum of all.
+    static String[] interleave(String text) {
+        String[] parts = text.split(';')
+        String[] names = parts.collect { it.substring(it.indexOf('%') + 1).trim() } as String[]
+        long[] weights = parts.collect { Math.round(Double.parseDouble(it.substring(0, it.indexOf('%'))) * 100) } as long[]
+        long sum = 0, divisor = 0
+        for (long w : weights) {
+            sum += w
+            divisor = BigInteger.valueOf(divisor).gcd(BigInteger.valueOf(w)).longValue()
+        }
+        long[] gained = new long[weights.length]
+        String[] cycle = new String[(int) (sum.intdiv(divisor).longValue())]
+        for (int i = 0; i < cycle.length; i++) {
+            int most = 0
+            for (int j = 0; j < weights.length; j++) {
+                gained[j] += weights[j]
+                if (gained[j] > gained[most]) most = j
+            }
+            gained[most] -= sum
+            cycle[i] = names[most]
+        }
+        return cycle
+    }
+
+    static double number(JMeterVariables vars, String name) {
+        try {
+            return Double.parseDouble(vars.get(name))
+        } catch (NumberFormatException | NullPointerException ignored) {
+            throw new JMeterStopTestException(name + " must be a number, not '" + vars.get(name) + "'")
+        }
+    }
+
+    // One pacer a test, whichever thread comes first; a second run in the GUI has a new engine.
+    static void start(JMeterContext ctx, Properties props) {
+        synchronized (props) {
+            Pacer pacer = (Pacer) props.get('pacer')
+            if (pacer == null || !pacer.engine.is(ctx.engine)) props.put('pacer', new Pacer(ctx.engine, ctx.variables))
+        }
+    }
+
+    // The name of the request to send now. It returns when that is due.
+    String take(JMeterContext ctx) {
+        long now = System.nanoTime()
+        for (Stage stage : stages) {
+            if (now - stage.startNs >= stage.lastsNs) continue
+            long k = stage.next.getAndIncrement()
+            if (k < stage.slots) return await(ctx.variables, stage.dueNs(k), now)
+        }
+        if (!ended.getAndSet(true)) report()
+        return END
+    }
+
+    // Where the slots of a stage that were not taken are told from those that never were due.
+    private void report() {
+        stages.eachWithIndex { Stage stage, int i ->
+            long taken = Math.min(stage.next.get(), stage.slots)
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), stage.slots, taken)
+        }
+    }
+
+    private String await(JMeterVariables vars, long dueNs, long now) {
+        boolean waited = now - dueNs <= 0L
+        while (dueNs - System.nanoTime() > 0L) {
+            LockSupport.parkNanos(dueNs - System.nanoTime())
+            if (Thread.interrupted()) return END
+        }
+        long n = taken.getAndIncrement()
+        vars.put('REQUEST_ID', test + '-' + n)
+        vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))
+        vars.put('waited', waited ? '1' : '0')
+        return mix[(int) (n % mix.length)]
+    }
+}
+
+try {
+    Pacer.start(ctx, props)
+    return 0L
+} catch (JMeterStopTestException e) {
+    throw e
+} catch (Throwable e) {
+    // JMeter would only log it.
+    throw new JMeterStopTestException('the pacing failed: ' + e, e)
+}

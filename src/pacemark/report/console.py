@@ -1,0 +1,219 @@
+"""What the terminal shows, as rich renderables. Every text is a ``Text``: no server's bracket is markup."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from pacemark.gateway.service import State
+from pacemark.report import comparison as compared
+from pacemark.report import numerals, wording
+from pacemark.results.baselines import Baseline
+from pacemark.results.compare import Comparison
+from pacemark.results.record import Finding, JudgedObjective, RunRecord
+from pacemark.results.statistics import Figures, Summary
+from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
+
+COLORS = {"pass": "green", "fail": "red", "invalid": "yellow", "none": "bright_black"}
+LEVEL_COLORS = {
+    "ok": "green",
+    "warning": "yellow",
+    "error": "red",
+    "fail": "red",
+    "invalid": "yellow",
+    "met": "green",
+    "worse": "red",
+    "better": "green",
+    "same": "green",
+    "regressed": "red",
+    "improved": "green",
+    "shown": "",
+    "missed": "red",
+    "not judged": "bright_black",
+}
+
+
+def verdict_panel(record: RunRecord) -> RenderableType:
+    """The verdict, its reasons with their remedies, and the objectives."""
+    color = COLORS[record.verdict]
+    parts: list[RenderableType] = [Text(wording.headline(record), style="bold")]
+    parts += [_reason(reason.level, reason.text, reason.remedy) for reason in wording.reasons(record)]
+    if record.objectives:
+        parts.append(objectives_table(record.objectives))
+    title = Text(f" {record.verdict.upper()} ", style=f"bold reverse {color}")
+    title.append(f" {printable(record.workload)} ", style="not reverse bold")
+    return Panel(Group(*parts), title=title, title_align="left", border_style=color, padding=(0, 1))
+
+
+def failing_lines(record: RunRecord) -> list[str]:
+    """Why the run did not pass: one line for each reason, with what to do about it."""
+    deciding = [reason for reason in wording.reasons(record) if reason.level != "warning"]
+    return [f"{reason.text} ({reason.remedy})" if reason.remedy else reason.text for reason in deciding]
+
+
+def objectives_table(objectives: Sequence[JudgedObjective]) -> Table:
+    """Each objective with its value, its limit and what came of it."""
+    table = _table("Objective", "Requests", ">Measured", ">Limit", "Outcome")
+    for judged in objectives:
+        table.add_row(
+            Text(wording.metric(judged)),
+            _label(judged.objective.label or "all"),
+            Text(numerals.judged_value(judged)),
+            Text(numerals.limit(judged.objective)),
+            Text(judged.outcome, style=LEVEL_COLORS[judged.outcome]),
+        )
+    return table
+
+
+def summary_table(summary: Summary) -> Table:
+    """The figures by label, in milliseconds; with response p95 where it is known. Fits 80 columns."""
+    known = summary.total.response is not None
+    response = (">resp\np95 ms",) if known else ()
+    table = _table(
+        "Label", ">Samples", ">Errors\n%", ">Rate\n/s", ">p50\nms", ">p95\nms", ">p99\nms", *response
+    )
+    for label, figures in summary.labels.items():
+        table.add_row(_label(label), *_cells(figures, known))
+    table.add_section()
+    table.add_row(Text("All labels"), *_cells(summary.total, known), style="bold")
+    return table
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """What the preflight found, each with its remedy beneath it."""
+    table = _table("Check", "", "Finding")
+    for finding in findings:
+        detail = Text(printable(finding.detail))
+        if finding.remedy:
+            detail.append(f"\n{printable(finding.remedy)}", style="italic bright_black")
+        table.add_row(
+            Text(printable(finding.name)), Text(finding.level, style=LEVEL_COLORS[finding.level]), detail
+        )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> RenderableType:
+    """What changed, worst first, of the metrics that a threshold is on."""
+    table = _table("Label", "Metric", ">Baseline", ">Current", ">Change", "Outcome")
+    for change in compared.judged(comparison):
+        style = LEVEL_COLORS[change.outcome]
+        table.add_row(
+            _label(change.label or compared.ALL_LABELS),
+            Text(compared.metric(change)),
+            Text(compared.value(change, change.baseline)),
+            Text(compared.value(change, change.current)),
+            Text(compared.delta(change), style=style),
+            Text("" if change.outcome == "shown" else change.outcome, style=style),
+        )
+    headline = Text(comparison.verdict.upper(), style=f"bold {LEVEL_COLORS[comparison.verdict]}")
+    headline.append(f"  {printable(compared.headline(comparison))}", style="not bold default")
+    terms = Text(printable(compared.terms(comparison)), style="bright_black")
+    notes = [f"{label}: not in the current samples" for label in comparison.missing]
+    notes += [f"{label}: not in the baseline" for label in comparison.new]
+    lines = [Text(printable(note), style="yellow") for note in (*notes, *comparison.notes)]
+    return Group(headline, Text(), table, Text(), terms, *lines)
+
+
+def regression_lines(comparison: Comparison) -> list[str]:
+    """What got worse: one line for each regression, with metric, values, allowance and label."""
+    lines = [
+        f"{compared.metric(change)} {compared.value(change, change.current)}, "
+        f"was {compared.value(change, change.baseline)} ({compared.delta(change)}), "
+        f"allowed {change.threshold} ({change.label or compared.ALL_LABELS})"
+        for change in compared.worst_first(comparison.regressions)
+    ]
+    return lines + [f"no samples of {label}, which the baseline has" for label in comparison.missing]
+
+
+def baselines_table(baselines: Iterable[Baseline]) -> Table:
+    """The kept baselines: what each is of, when it was measured, and its verdict."""
+    table = _table("Name", "Workload", "Scale", "Measured", ">Rate\n/s", "Gateway", "Verdict")
+    for baseline in baselines:
+        record = baseline.record
+        table.add_row(
+            _label(baseline.name),
+            _label(record.workload),
+            _label(record.scale),
+            Text(record.started.strftime("%Y-%m-%d\n%H:%M %Z")),
+            Text(numerals.plain(record.load.rate_per_s)),
+            _label(record.gateway.version or "unknown"),
+            Text(record.verdict, style=COLORS[record.verdict]),
+        )
+    return table
+
+
+def plans_table(workloads: Iterable[Workload]) -> Table:
+    """The test matrix: each workload with its load and objectives at scale ``full``."""
+    table = _table("Workload", "Protocol", "Load at scale full", "Objectives")
+    for workload in workloads:
+        table.add_row(
+            Text(workload.name),
+            Text(workload.protocol),
+            Text(_load(workload.scales["full"])),
+            Text("\n".join(map(str, workload.objectives))),
+        )
+    return table
+
+
+def services_table(state: State) -> RenderableType:
+    """The local stack: each service, whether it is ready, where it listens, its process."""
+    table = _table("Service", "State", "Address", ">Process")
+    for name, service in state.services.items():
+        ended = service.exit_code is not None
+        word = f"ended ({service.exit_code})" if ended else "ready" if service.ready else "starting"
+        style = "red" if ended else "green" if service.ready else "yellow"
+        table.add_row(_label(name), Text(word, style=style), _label(service.url), Text(str(service.pid)))
+    parts: list[RenderableType] = [Text(state.phase, style="bold"), table]
+    return Group(*parts, Text(printable(state.reason), style="red")) if state.reason else Group(*parts)
+
+
+def printable(text: str) -> str:
+    """A server's text on one line without control characters, so that it cannot steer the terminal."""
+    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
+
+
+def _load(load: Load) -> str:
+    return (
+        f"{numerals.plain(load.rate_per_s)}/s, {numerals.count(load.threads)} threads,\n"
+        f"{numerals.duration(load.duration_s)}, ramp-up {numerals.duration(load.ramp_up_s)}"
+    )
+
+
+def _cells(figures: Figures, known: bool) -> list[Text]:
+    style = "red" if figures.errors else ""
+    cells = [
+        Text(numerals.count(figures.count)),
+        Text(numerals.percent(figures.error_rate), style=style),
+        Text(numerals.rate(figures.throughput)),
+        *(Text(numerals.milliseconds(value)) for value in (figures.p50, figures.p95, figures.p99)),
+    ]
+    if known:
+        cells.append(Text(numerals.milliseconds(figures.response.p95 if figures.response else None)))
+    return cells
+
+
+def _reason(level: str, text: str, remedy: str) -> Text:
+    line = Text()
+    line.append(level, style=f"bold {LEVEL_COLORS[level]}")
+    line.append(f" {printable(text)}")
+    if remedy:
+        line.append(f": {printable(remedy)}", style="italic bright_black")
+    return line
+
+
+def _label(text: str) -> Text:
+    return Text(printable(text), overflow="fold")
+
+
+def _table(*columns: str) -> Table:
+    """A plain table; a column whose name starts with ``>`` stands right and never wraps."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bright_black")
+    for name in columns:
+        right = name.startswith(">")
+        table.add_column(
+            Text(name.lstrip(">")), justify="right" if right else "left", no_wrap=right, vertical="top"
+        )
+    return table

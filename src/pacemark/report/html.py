@@ -1,0 +1,118 @@
+"""``index.html``: the whole report as one page that opens from disk and asks no network for anything."""
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pacemark import __version__
+from pacemark.report import numerals, wording
+from pacemark.report.atomic import write_text
+from pacemark.report.charts import MAX_LABELS, chart_data
+from pacemark.report.failures import failures
+from pacemark.results import verdict as limits
+from pacemark.results.digest import Digest
+from pacemark.results.record import RunRecord
+from pacemark.results.statistics import Summary
+
+MAX_FAILURES = 60
+LATENCIES = {
+    "mean": "Mean",
+    "p50": "p50",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+    "p999": "p99.9",
+    "max": "Max",
+}
+
+
+def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title: str) -> str:
+    """The page as text. ``record`` is None for samples that came without a run: no verdict, no target.
+
+    Everything a server, a user or a machine wrote is escaped; scripts and styles are the page's own and
+    allowed by their hash alone, and the content security policy allows nothing else.
+    """
+    data = chart_data(record, digest, summary)
+    failed = failures(summary)
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(
+            title=title,
+            record=record,
+            digest=digest,
+            summary=summary,
+            data=embedded_json(data),
+            charts=data,
+            failed=failed[:MAX_FAILURES],
+            failed_more=failed[MAX_FAILURES:],
+            latencies=LATENCIES,
+            max_labels=MAX_LABELS,
+            words=wording,
+            limits=limits,
+            version=__version__,
+            **_inlined(),
+        )
+    )
+
+
+def write(path: Path, record: RunRecord | None, digest: Digest, summary: Summary, *, title: str) -> None:
+    """Write the page to ``path``, whole or not at all."""
+    write_text(path, render(record, digest, summary, title=title))
+
+
+def embedded_json(value: Any) -> Markup:
+    """JSON that stays text inside a script element, whatever strings it holds."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}))  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pacemark.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": numerals.count,
+        "ms": numerals.milliseconds,
+        "percent": numerals.percent,
+        "rate": numerals.rate,
+        "plain": numerals.plain,
+        "size": numerals.size,
+        "duration": numerals.duration,
+        "clock": numerals.clock,
+        "limit": numerals.limit,
+        "judged": numerals.judged_value,
+    }
+    return environment
+
+
+@cache
+def _inlined() -> dict[str, Markup]:
+    """The page's own style and scripts, and the policy that allows just them."""
+    room = files("pacemark.report")
+    chart_library = (room / "vendor/uplot/uPlot.iife.min.js").read_text(encoding="utf-8")
+    chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8")
+    style = chart_style + (room / "templates/page.css").read_text(encoding="utf-8")
+    script = (room / "templates/charts.js").read_text(encoding="utf-8")
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hash(style)}; script-src {_hash(chart_library)} {_hash(script)}"
+    )
+    inlined = {"style": style, "chart_library": chart_library, "script": script, "policy": policy}
+    return {name: Markup(text) for name, text in inlined.items()}  # noqa: S704
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

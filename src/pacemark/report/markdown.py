@@ -1,0 +1,149 @@
+"""``summary.md``, in GitHub's Markdown."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pacemark.report import numerals, wording
+from pacemark.report.failures import failures
+from pacemark.results.record import JudgedObjective, RunRecord
+from pacemark.results.statistics import Figures, Summary
+
+MAX_FAILURES = 20
+MARKS = {"pass": "✅", "fail": "❌", "invalid": "⚠️", "none": "➖"}
+OUTCOME_MARKS = {"met": "✅", "missed": "❌", "not judged": "➖"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>@:-])")
+
+
+def summary_markdown(record: RunRecord | None, summary: Summary | None, *, title: str) -> str:
+    """The run on half a page: the verdict and why, the objectives, the figures by label, what went wrong.
+
+    ``summary`` is None for a run without samples.
+    """
+    parts = [
+        f"## {MARKS[wording.verdict(record)]} {wording.verdict_word(record).upper()}: {escaped(title)}",
+        escaped(wording.headline(record)),
+        "\n".join(_reasons(record)),
+        _objectives(record.objectives) if record and record.objectives else "",
+        *((_by_label(summary), _failures(summary)) if summary else ()),
+        _footer(record, summary),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that stays text in GitHub's Markdown and in a table's cell, on one line: no markup, HTML,
+    mention, link or column of its own.
+    """
+    line = " ".join(text.split())
+    return _SPECIAL.sub(
+        lambda found: f"&#{ord(found[0])};" if found[0] in "<>|`@:" else f"\\{found[0]}", _amp(line)
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """A table of cells that are escaped already; the first ``left`` columns stand left, the others right."""
+    lines = [list(header), [":--" if i < left else "--:" for i in range(len(header))], *map(list, rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _amp(text: str) -> str:
+    return text.replace("&", "&amp;")
+
+
+def _reasons(record: RunRecord | None) -> Iterable[str]:
+    for reason in wording.reasons(record):
+        remedy = f": *{escaped(reason.remedy)}*" if reason.remedy else ""
+        yield f"- **{reason.level}** {escaped(reason.text)}{remedy}"
+
+
+def _objectives(objectives: Sequence[JudgedObjective]) -> str:
+    rows = [
+        (
+            escaped(wording.metric(judged)),
+            escaped(judged.objective.label or "all"),
+            escaped(numerals.judged_value(judged)),
+            escaped(numerals.limit(judged.objective)),
+            f"{OUTCOME_MARKS[judged.outcome]} {judged.outcome}"
+            + (f": {escaped(judged.why)}" if judged.why else ""),
+        )
+        for judged in objectives
+    ]
+    return table(("Objective", "Requests", "Measured", "Limit", "Outcome"), rows, left=2)
+
+
+def _by_label(summary: Summary) -> str:
+    known = summary.total.response is not None
+    header = [
+        "Label",
+        "Samples",
+        "Errors",
+        "Errors %",
+        "Rate /s",
+        "Mean ms",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "p99.9 ms",
+    ]
+    header.append("Max ms")
+    if known:
+        header += ["Response p95 ms", "Response p99 ms"]
+    rows = [_row(escaped(label), figures, known) for label, figures in summary.labels.items()]
+    rows.append([f"**{cell}**" for cell in _row("All labels", summary.total, known)])
+    return table(header, rows)
+
+
+def _row(label: str, figures: Figures, known: bool) -> list[str]:
+    latencies: list[float | None] = [
+        figures.mean,
+        figures.p50,
+        figures.p95,
+        figures.p99,
+        figures.p999,
+        figures.max,
+    ]
+    if known:
+        response = figures.response
+        latencies += [response.p95, response.p99] if response else [None, None]
+    return [
+        label,
+        numerals.count(figures.count),
+        numerals.count(figures.errors),
+        escaped(numerals.percent(figures.error_rate)),
+        numerals.rate(figures.throughput),
+        *(escaped(numerals.milliseconds(value)) for value in latencies),
+    ]
+
+
+def _failures(summary: Summary) -> str:
+    found = failures(summary)
+    if not found:
+        return ""
+    rows = [
+        (
+            escaped(each.outcome),
+            escaped(each.label),
+            numerals.count(each.count),
+            escaped(numerals.percent(each.share)),
+        )
+        for each in found[:MAX_FAILURES]
+    ]
+    rest = found[MAX_FAILURES:]
+    more = f"\n\nAnd {len(rest)} rarer ones, {sum(each.count for each in rest):,} samples." if rest else ""
+    return table(("Outcome", "Label", "Samples", "Of the label's %"), rows, left=2) + more
+
+
+def _footer(record: RunRecord | None, summary: Summary | None) -> str:
+    measured = f"{numerals.duration(summary.window.seconds)} measured" if summary else "no samples"
+    if record is None:
+        return f"<sub>{escaped(measured)}</sub>"
+    facts = [
+        f"scale {record.scale}",
+        measured,
+        "embedded gateway" if record.gateway.embedded else "gateway",
+        record.gateway.version,
+        f"JMeter {record.generator.jmeter}, Java {record.generator.java}" if record.generator else "",
+        f"Pacemark {record.pacemark}",
+        record.started.isoformat(" ", "seconds"),
+    ]
+    return f"<sub>{' · '.join(escaped(fact) for fact in facts if fact)}</sub>"

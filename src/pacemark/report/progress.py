@@ -1,0 +1,63 @@
+"""A run's progress: one line that changes on a terminal, a line now and then elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from pacemark.jmeter.live import Progress
+from pacemark.report import numerals
+from pacemark.workloads.load import Load
+
+PLAIN_EVERY_S = 10.0
+
+
+class RunProgress:
+    """Shows elapsed time, rate against target, P95, errors and threads while the load runs."""
+
+    def __init__(self, console: Console, name: str, load: Load) -> None:
+        self._console = console
+        self._name = name
+        self._load = load
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Show it, on a terminal each time, elsewhere every ``PLAIN_EVERY_S``."""
+        line = self._line(progress)
+        if self._live:
+            self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
+        elif time.monotonic() - self._told >= PLAIN_EVERY_S:
+            self._told = time.monotonic()
+            self._console.print(Text(line), soft_wrap=True)
+
+    def _line(self, progress: Progress) -> str:
+        if not progress.samples:
+            return f"{self._name}  JMeter is starting"
+        target = self._load.rate_at(min(progress.elapsed_s, self._load.duration_s - 1e-3))
+        return "  ".join(
+            (
+                self._name,
+                f"{numerals.clock(progress.elapsed_s)} of {numerals.clock(self._load.duration_s)}",
+                f"{numerals.rate(progress.rate_per_s)}/s of {numerals.rate(target)}/s",
+                f"p95 {numerals.milliseconds(progress.p95_ms)} ms",
+                f"{numerals.count(progress.errors)} errors of {numerals.count(progress.samples)}",
+                f"{progress.threads} threads",
+            )
+        )

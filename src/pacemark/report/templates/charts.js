@@ -1,0 +1,353 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const PAPER_WIDTH = 680;
+  const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
+  const CURVE_TICKS = [0, 50, 75, 90, 95, 99, 99.9, 99.99, 99.999, 99.9999];
+  const PALETTE = ["--c1", "--c2", "--c3", "--c5", "--c6", "--c4"];
+  const charts = new Map();
+  const hidden = { latency: new Set(["max"]), rate: new Set(), curve: new Set(), errors: new Set() };
+  let zoom = null;
+  let paper = false;
+
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+
+  function clock(seconds) {
+    const s = Math.floor(seconds);
+    const pad = (n) => String(n).padStart(2, "0");
+    const hours = Math.floor(s / 3600), minutes = Math.floor((s % 3600) / 60);
+    return hours ? `${hours}:${pad(minutes)}:${pad(s % 60)}` : `${minutes}:${pad(s % 60)}`;
+  }
+  const ms = (v) => (v == null ? "–" : v < 1 ? "<1 ms" : `${whole.format(v)} ms`);
+  const perSecond = (v) => (v == null ? "–" : `${v >= 1000 ? whole.format(v) : short.format(v)} /s`);
+
+  /* The percentile axis of HdrHistogram's plots: each step to the right is a tenth of the samples left. */
+  const rank = (percent) => -Math.log10(1 - percent / 100);
+  const unrank = (x) => 100 * (1 - 10 ** -x);
+
+  function element(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children);
+    return node;
+  }
+
+  function swatch(series) {
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    const line = document.createElementNS(space, "line");
+    svg.setAttribute("viewBox", "0 0 16 10");
+    svg.setAttribute("aria-hidden", "true");
+    const attributes = { x1: 0, x2: 16, y1: 5, y2: 5, stroke: color(series.color), "stroke-width": 3 };
+    if (series.dash) attributes["stroke-dasharray"] = "4 3";
+    for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, value);
+    svg.append(line);
+    return svg;
+  }
+
+  function legend(figure, name, spec, plot) {
+    const box = figure.querySelector(".legend");
+    box.replaceChildren();
+    const values = spec.series.map((series, i) => {
+      const value = element("b");
+      const shown = !hidden[name].has(series.name);
+      const button = element("button", { type: "button", "aria-pressed": shown, title: series.name });
+      button.append(swatch(series), element("span", { class: "name" }, series.name), value);
+      button.addEventListener("click", () => {
+        const show = !plot().series[i + 1].show;
+        hidden[name][show ? "delete" : "add"](series.name);
+        button.setAttribute("aria-pressed", show);
+        plot().setSeries(i + 1, { show });
+      });
+      box.append(button);
+      return value;
+    });
+    const where = element("span", { class: "where" });
+    const reset = element("button", { type: "button", class: "reset", hidden: "" }, "Reset zoom");
+    reset.addEventListener("click", () => unzoom(name));
+    box.append(where, reset);
+    return { values, where, reset };
+  }
+
+  function unzoom(name) {
+    const together = name === "curve" ? ["curve"] : [...charts.keys()].filter((key) => key !== "curve");
+    if (name !== "curve") zoom = null;
+    for (const key of together) {
+      const { u } = charts.get(key);
+      u.setScale("x", { min: u.data[0][0], max: u.data[0].at(-1) });
+    }
+  }
+
+  function shade(u) {
+    const { ctx, bbox } = u;
+    const x = (seconds) => Math.min(Math.max(u.valToPos(seconds, "x", true), bbox.left), bbox.left + bbox.width);
+    const [from, to] = data.window;
+    const end = u.scales.x.max;
+    ctx.save();
+    ctx.fillStyle = color("--shade");
+    for (const [a, b] of [[u.scales.x.min, from], [to, end]]) {
+      if (b > a) ctx.fillRect(x(a), bbox.top, x(b) - x(a), bbox.height);
+    }
+    ctx.restore();
+  }
+
+  function nameStretches(u) {
+    const { ctx, bbox } = u;
+    const ratio = bbox.width / u.over.clientWidth || 1;
+    const x = (seconds) => Math.min(Math.max(u.valToPos(seconds, "x", true), bbox.left), bbox.left + bbox.width);
+    const [from, to] = data.window;
+    ctx.save();
+    ctx.fillStyle = color("--muted");
+    ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    const write = (text, a, b) => {
+      const room = x(b) - x(a);
+      if (ctx.measureText(text).width + 10 * ratio < room) ctx.fillText(text, x(a) + 5 * ratio, bbox.top + 4 * ratio);
+    };
+    if (data.ramp) write("ramp-up", data.ramp[0], data.ramp[1]);
+    if (data.named) write("measured window", from, to);
+    ctx.restore();
+  }
+
+  function limitLine(u, limits) {
+    const { ctx, bbox } = u;
+    const ratio = bbox.width / u.over.clientWidth || 1;
+    ctx.save();
+    for (const limit of limits) {
+      if (limit.ms > u.scales.y.max || limit.ms < u.scales.y.min) continue;
+      const y = Math.round(u.valToPos(limit.ms, "y", true));
+      ctx.strokeStyle = color("--text");
+      ctx.fillStyle = color("--text");
+      ctx.lineWidth = ratio;
+      ctx.setLineDash([2 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+      ctx.textAlign = "right";
+      ctx.textBaseline = "bottom";
+      ctx.setLineDash([]);
+      const right = bbox.left + bbox.width - 4 * ratio;
+      const wide = ctx.measureText(limit.text).width;
+      ctx.fillStyle = color("--page");
+      ctx.fillRect(right - wide - 3 * ratio, y - 17 * ratio, wide + 6 * ratio, 15 * ratio);
+      ctx.fillStyle = color("--text");
+      ctx.fillText(limit.text, right, y - 3 * ratio);
+    }
+    ctx.restore();
+  }
+
+  function axis(extra) {
+    const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return {
+      stroke: color("--muted"),
+      font,
+      labelFont: font,
+      labelSize: 20,
+      labelGap: 2,
+      gap: 4,
+      grid: { stroke: color("--line-soft"), width: 1 },
+      ticks: { stroke: color("--line"), width: 1, size: 4 },
+      ...extra,
+    };
+  }
+
+  const room = (u, values) => 14 + 7.2 * Math.max(2, ...(values || []).map((v) => String(v ?? "").length));
+
+  function timeAxis() {
+    const unit = data.at.at(-1) >= 3600 ? "h:min:s" : "min:s";
+    return axis({
+      label: `time since the first sample, ${unit}`,
+      size: 30,
+      incrs: TIME_STEPS,
+      space: 64,
+      values: (u, splits) => splits.map(clock),
+    });
+  }
+
+  function curveAxis() {
+    return axis({
+      label: "percentile",
+      size: 30,
+      splits: (u, i, min, max) => {
+        const roomy = u.width / (max - min) > 150;
+        return CURVE_TICKS.map(rank).filter((x) => x >= min && x <= max && (roomy || Number.isInteger(Math.round(x * 1e6) / 1e6)));
+      },
+      values: (u, splits) => splits.map((x) => `${Number(unrank(x).toPrecision(6))} %`),
+    });
+  }
+
+  function options(figure, name, spec, parts) {
+    const timed = name !== "curve";
+    const drag = { x: true, y: false, dist: 6 };
+    return {
+      width: paper ? PAPER_WIDTH : figure.querySelector(".plot").clientWidth,
+      height: 270,
+      padding: [10, 12, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag, points: { size: 7 }, ...(timed ? { sync: { key: "time" } } : {}) },
+      scales: {
+        x: { time: false, ...(timed ? {} : { range: (u, min, max) => [min <= u.data[0][0] ? 0 : min, max] }) },
+        y: spec.log
+          ? { distr: 3, clamp: 0.5 }
+          : { range: (u, min, max) => uPlot.rangeNum(0, Math.max(max ?? 0, spec.least || 0) || 1, 0.08, true) },
+      },
+      axes: [
+        timed ? timeAxis() : curveAxis(),
+        axis({ label: spec.unit, size: room, values: (u, splits) => splits.map((v) => (v == null ? "" : v >= 1000 ? whole.format(v) : short.format(v))) }),
+      ],
+      series: [{}, ...spec.series.map((series) => ({
+        show: !hidden[name].has(series.name),
+        stroke: color(series.color),
+        fill: series.fill ? color(series.color) + "26" : undefined,
+        width: series.width || 1.75,
+        dash: series.dash,
+        spanGaps: !timed,
+        paths: series.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
+        points: { show: series.dots ? undefined : false },
+      }))],
+      hooks: {
+        drawClear: timed ? [shade] : [],
+        draw: [...(timed ? [nameStretches] : []), ...(spec.limits?.length ? [(u) => limitLine(u, spec.limits)] : [])],
+        setCursor: [(u) => show(u, spec, parts)],
+        setScale: [(u, key) => { if (key === "x") zoomed(u, timed, parts); }],
+      },
+    };
+  }
+
+  function show(u, spec, parts) {
+    const { idx, idxs } = u.cursor;
+    parts.where.textContent = idx == null ? "" : spec.where(u.data[0][idx]);
+    parts.values.forEach((node, i) => {
+      const at = idxs?.[i + 1] ?? idx;
+      node.textContent = idx == null || !u.series[i + 1].show ? "" : spec.value(u.data[i + 1][at]);
+    });
+  }
+
+  function zoomed(u, timed, parts) {
+    const { min, max } = u.scales.x;
+    const full = min <= u.data[0][0] && max >= u.data[0].at(-1);
+    parts.reset.hidden = full;
+    if (timed) zoom = full ? null : { min, max };
+  }
+
+  function walk(event, u, spec, parts, live) {
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
+    if (event.key === "Escape") return unzoom(spec.name);
+    if (!step) return undefined;
+    event.preventDefault();
+    const last = u.data[0].length - 1;
+    const idx = Math.min(Math.max((u.cursor.idx ?? (step > 0 ? -1 : last + 1)) + step, 0), last);
+    u.setCursor({ left: u.valToPos(u.data[0][idx], "x"), top: u.over.clientHeight / 2 });
+    live.textContent = `${parts.where.textContent}: ` + spec.series
+      .filter((series, i) => u.series[i + 1].show)
+      .map((series) => `${series.name} ${parts.values[spec.series.indexOf(series)].textContent}`).join(", ");
+    return undefined;
+  }
+
+  function draw(name, spec) {
+    const figure = document.querySelector(`[data-chart="${name}"]`);
+    if (!figure) return;
+    charts.get(name)?.u.destroy();
+    const target = figure.querySelector(".plot");
+    let u;
+    const parts = legend(figure, name, spec, () => u);
+    u = new uPlot(options(figure, name, spec, parts), spec.data, target);
+    u.root.querySelector("canvas").setAttribute("aria-hidden", "true");
+    target.onkeydown = (event) => walk(event, u, { ...spec, name }, parts, figure.querySelector(".live"));
+    charts.set(name, { u, target });
+    if (name !== "curve" && zoom) u.setScale("x", { ...zoom });
+  }
+
+  const chosen = () => ({
+    label: Number(document.getElementById("label")?.value ?? 0),
+    basis: document.querySelector("input[name=basis]:checked")?.value ?? "elapsed",
+    log: Boolean(document.getElementById("log")?.checked),
+  });
+
+  function drawLatency({ label, basis, log }) {
+    const columns = data.latency[basis][label];
+    const names = ["p50", "p95", "p99", "max"];
+    draw("latency", {
+      unit: "latency, ms", log, value: ms, where: (x) => `at ${clock(x)}`,
+      data: [data.at, ...names.map((key) => columns[key])],
+      series: names.map((key, i) => ({ name: key, color: ["--c1", "--c2", "--c3", "--c4"][i], dots: true })),
+      limits: data.limits.filter((limit) => limit.label === label && limit.basis === basis),
+    });
+  }
+
+  function drawRate() {
+    const series = [{ name: "achieved", color: "--c1", width: 2 }];
+    if (data.rate.target) series.push({ name: "target", color: "--text", dash: [6, 5], width: 1.5 });
+    draw("rate", {
+      unit: "requests a second", value: perSecond, where: (x) => `at ${clock(x)}`, series,
+      data: [data.at, data.rate.achieved, ...(data.rate.target ? [data.rate.target] : [])],
+    });
+  }
+
+  function drawErrors() {
+    draw("errors", {
+      unit: "errors a second", value: perSecond, where: (x) => `at ${clock(x)}`,
+      data: [data.at, ...data.errors.per_s],
+      series: data.errors.outcomes.map((name, i) => ({ name, color: ["--c3", "--c2", "--c6", "--c5", "--c1", "--c4"][i % 6], fill: true, steps: true })),
+    });
+  }
+
+  function curves({ label, basis }) {
+    const line = (index, of, name, style) => ({ curve: data.curve[of][index], name, ...style });
+    if (label) {
+      return data.bases.map((of, i) => line(label, of, of, { color: i ? "--c4" : "--c1", dash: i ? [6, 4] : undefined, width: 2 }));
+    }
+    const rest = data.labels.slice(1).map((name, i) => line(i + 1, basis, name, {
+      color: PALETTE[i % PALETTE.length], dash: i >= PALETTE.length ? [6, 4] : undefined,
+    }));
+    return [line(0, basis, data.labels[0], { color: "--text", width: 2.5 }), ...rest];
+  }
+
+  function drawCurve(choice) {
+    const lines = curves(choice).filter((line) => line.curve.ms.length);
+    const tables = lines.map(({ curve }) => [curve.percent.map((p) => (p === 100 ? rank(100 - 100 / (curve.count + 1)) : rank(p))), curve.ms]);
+    const slowest = new Set(tables.map(([x]) => x.at(-1)));
+    draw("curve", {
+      unit: "latency, ms", log: choice.log, value: ms, series: lines,
+      where: (x) => (slowest.has(x) ? "slowest sample" : `${Number(unrank(x).toPrecision(7))} %`),
+      data: tables.length > 1 ? uPlot.join(tables) : tables[0] ?? [[0], [null]],
+    });
+  }
+
+  function drawChosen() {
+    const choice = chosen();
+    drawLatency(choice);
+    drawCurve(choice);
+  }
+
+  function drawAll() {
+    drawChosen();
+    drawRate();
+    drawErrors();
+  }
+
+  function onPaper(now) {
+    paper = now;
+    document.documentElement.toggleAttribute("data-paper", now);
+    drawAll();
+  }
+
+  for (const node of document.querySelectorAll("#label, #log, input[name=basis]")) {
+    node.addEventListener("change", drawChosen);
+  }
+  new ResizeObserver(() => {
+    if (paper) return;
+    for (const { u, target } of charts.values()) {
+      if (target.clientWidth && target.clientWidth !== u.width) u.setSize({ width: target.clientWidth, height: u.height });
+    }
+  }).observe(document.querySelector("main"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("beforeprint", () => onPaper(true));
+  addEventListener("afterprint", () => onPaper(false));
+  drawAll();
+})();

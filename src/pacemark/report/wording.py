@@ -1,0 +1,87 @@
+"""The sentences that every form of the report shares."""
+
+from typing import Any
+
+from pacemark.report.numerals import clock, milliseconds
+from pacemark.results.record import JudgedObjective, Reason, RunRecord
+
+NO_VERDICT = "none"
+RESPONSE = (
+    "Elapsed is what JMeter timed, from sending a request to the last byte of its answer. Response also "
+    "counts the wait before it: from when the request was due, so a stalled gateway cannot hide its delay."
+)
+ELAPSED_ONLY = (
+    "Elapsed is what JMeter timed, from sending a request to the last byte of its answer. When each request "
+    "was due is not recorded here, so waiting before a request is not in these figures."
+)
+PERCENTILES = "Percentiles are exact (nearest rank) and count failed samples too."
+
+
+def verdict(record: RunRecord | None) -> str:
+    """``pass``, ``fail``, ``invalid``, or ``none`` for samples that came without a run."""
+    return record.verdict if record else NO_VERDICT
+
+
+def verdict_word(record: RunRecord | None) -> str:
+    """The verdict as its one word on a banner."""
+    return record.verdict if record else "no verdict"
+
+
+def headline(record: RunRecord | None) -> str:
+    """What the verdict means, as one sentence."""
+    if record is None:
+        return "These are samples alone, without a run's objectives: figures to read, nothing judged."
+    if record.verdict == "invalid":
+        return "This run says nothing about the gateway: its figures are not a baseline."
+    of = {"met": 0, "missed": 0, "not judged": 0}
+    for judged in record.objectives:
+        of[judged.outcome] += 1
+    if of["missed"]:
+        return f"{of['missed']} of {_objectives(len(record.objectives))} missed."
+    if record.verdict == "fail":
+        return "No objective was missed, but the run failed for the reason below."
+    if of["not judged"]:
+        return f"{_objectives(of['met'])} met, {of['not judged']} not judged."
+    met = of["met"]
+    return "The objective was met." if met == 1 else f"All {met} objectives were met."
+
+
+def reasons(record: RunRecord | None) -> list[Reason]:
+    """The verdict's reasons, those that decided it first and warnings last."""
+    if record is None:
+        return []
+    order = [record.verdict, "invalid", "fail", "warning"]
+    return sorted(record.reasons, key=lambda reason: order.index(reason.level))
+
+
+def _objectives(count: int) -> str:
+    return f"{count} objective{'' if count == 1 else 's'}"
+
+
+def metric(judged: JudgedObjective) -> str:
+    """``Response p95``, ``Errors``, ``Rate``: what an objective limits."""
+    objective = judged.objective
+    if not objective.is_latency:
+        return objective.metric.capitalize()
+    name = {"p999": "p99.9"}.get(objective.metric, objective.metric)
+    return f"{(judged.basis or objective.basis).capitalize()} {name}"
+
+
+def worst(charts: dict[str, Any]) -> str:
+    """One sentence on the slowest stretch of the latency chart, for those who do not hover."""
+    basis = charts["bases"][0]
+    points = [
+        (p95, at) for p95, at in zip(charts["latency"][basis][0]["p95"], charts["at"], strict=True) if p95
+    ]
+    if not points:
+        return "Each point is one stretch of time."
+    p95, at = max(points)
+    return f"Slowest at {clock(at)}, with a {basis} p95 of {milliseconds(p95)} ms over all labels."
+
+
+def asked_rate(record: RunRecord) -> float | None:
+    """Requests a second that the load asked for over the measured window; None when that is empty."""
+    window = record.window
+    return (
+        record.load.due_between(window.from_s, window.to_s) / window.seconds if window.seconds > 0 else None
+    )

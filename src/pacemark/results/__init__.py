@@ -1,0 +1,1 @@
+"""What a run becomes: digest, statistics, objectives, verdict, comparison."""

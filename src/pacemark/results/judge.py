@@ -1,0 +1,104 @@
+"""Objectives put to a digest: met, missed, or not judged and why."""
+
+import math
+from collections.abc import Iterable
+
+from pacemark.results.digest import Digest
+from pacemark.results.record import JudgedObjective, Window
+from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
+from pacemark.workloads.objective import Basis, Objective
+
+LEAST_BEYOND = 20
+"""Samples that must lie beyond a percentile's rank for its value to mean something."""
+
+
+def judge(
+    objectives: Iterable[Objective], digest: Digest, *, window: Window, due: float | None
+) -> list[JudgedObjective]:
+    """Judge each objective on a digest that was cut to the measured window.
+
+    An objective on ``response`` is judged on ``elapsed`` where the response of any of its samples is
+    unknown; ``basis`` says which it was. A percentile with fewer than ``LEAST_BEYOND`` samples beyond it is
+    not judged, nor is anything without samples.
+
+    Args:
+        window: the measured window as it was planned. The digest's own may be rounded outward to slices.
+        due: samples that were planned in ``window``, None where nothing was: the 100 % of a rate.
+    """
+    return [_judged(objective, digest, window, due) for objective in objectives]
+
+
+def one_line(judged: JudgedObjective) -> str:
+    """``p95 231 ms, limit < 200 ms (GET /tools)``: metric, value, limit and label."""
+    objective = judged.objective
+    label = objective.label or "all samples"
+    unit = "" if objective.unit == "/s" else " "
+    limit = f"limit {objective.comparison} {objective.limit:g}{unit}{objective.unit}"
+    if judged.outcome == "not judged":
+        return f"{objective.metric} not judged, {limit} ({label}): {judged.why}"
+    value = "unknown" if judged.value is None else _shown(judged.value, objective)
+    return f"{objective.metric} {value}{unit}{objective.unit}, {limit} ({label})"
+
+
+def _judged(objective: Objective, digest: Digest, window: Window, due: float | None) -> JudgedObjective:
+    label = objective.label
+    if label is not None:
+        digest = digest.only(label)
+    if not digest.count:
+        why = "no samples in the window" if label is None else f"no samples of '{label}' in the window"
+        return _not_judged(objective, why)
+    found = figures(digest)
+    if objective.is_latency:
+        return _judged_latency(objective, found)
+    if objective.metric == "errors":
+        return _decided(objective, found.errors * 100 / found.count)
+    return _judged_rate(objective, digest, window, due)
+
+
+def _judged_latency(objective: Objective, found: Figures) -> JudgedObjective:
+    metric = objective.metric
+    basis: Basis = "elapsed"
+    latencies: Figures | LatencyFigures = found
+    if objective.basis == "response" and found.response and found.response.count == found.count:
+        basis, latencies = "response", found.response
+    value = float(getattr(latencies, metric))
+    if metric in PERCENTS and (beyond := samples_beyond(found.count, PERCENTS[metric])) < LEAST_BEYOND:
+        why = f"{beyond} of {found.count} samples lie beyond {metric}, it takes {LEAST_BEYOND}"
+        return _not_judged(objective, why, value, basis)
+    return _decided(objective, value, basis)
+
+
+def _judged_rate(objective: Objective, digest: Digest, window: Window, due: float | None) -> JudgedObjective:
+    if min(digest.seconds, window.seconds) <= 0:
+        return _not_judged(objective, "the window has no length")
+    rate_per_s = digest.count / digest.seconds
+    if objective.unit == "/s":
+        return _decided(objective, rate_per_s)
+    if objective.label is not None:
+        return _not_judged(objective, "the rate that was asked for is of all requests, not of one label")
+    if not due:
+        return _not_judged(objective, "no rate was asked for in the window")
+    return _decided(objective, rate_per_s * window.seconds * 100 / due)
+
+
+def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:
+    outcome = "met" if objective.allows(value) else "missed"
+    return JudgedObjective.model_validate(
+        {"objective": objective, "value": value, "outcome": outcome, "basis": basis}
+    )
+
+
+def _not_judged(
+    objective: Objective, why: str, value: float | None = None, basis: Basis | None = None
+) -> JudgedObjective:
+    return JudgedObjective(objective=objective, value=value, outcome="not judged", basis=basis, why=why)
+
+
+def _shown(value: float, objective: Objective) -> str:
+    """Four digits or the whole number, and as many more as tell on which side of the limit the value is."""
+    decimals = 3 - math.floor(math.log10(value)) if value > 0 else 0
+    for places in range(max(0, decimals), 15):
+        text = f"{value:.{places}f}"
+        if objective.allows(float(text)) == objective.allows(value):
+            break
+    return text.rstrip("0").rstrip(".") if "." in text else text

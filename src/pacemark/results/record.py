@@ -1,0 +1,176 @@
+"""``run.json``: what was asked, on what, and what came of it. Everything a report needs beside the digest."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pacemark.errors import InputError
+from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
+
+RECORD_FILE = "run.json"
+
+Verdict = Literal["pass", "fail", "invalid"]
+
+
+class Record(BaseModel):
+    """The base of what ``run.json`` holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reason(Record):
+    """Why the verdict is what it is: one line a reader can act on.
+
+    ``fail`` and ``invalid`` decide the verdict; a ``warning`` only stands beside it.
+    """
+
+    level: Literal["fail", "invalid", "warning"]
+    text: str
+    """Names the metric, its value, its limit and the label, as one line."""
+    remedy: str = ""
+
+
+class JudgedObjective(Record):
+    """One objective and what the run made of it. ``value`` is in the objective's unit, None without data."""
+
+    objective: Objective
+    value: float | None
+    outcome: Literal["met", "missed", "not judged"]
+    basis: Literal["response", "elapsed"] | None = None
+    """What the value was counted from: None for errors and rate."""
+    why: str = ""
+    """For ``not judged``: the reason."""
+
+
+class Window(Record):
+    """The measured stretch [from_s, to_s) in seconds from the first sample."""
+
+    from_s: float
+    to_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.to_s - self.from_s
+
+
+class Finding(Record):
+    """One answer of the preflight."""
+
+    name: str
+    level: Literal["ok", "warning", "error"]
+    detail: str
+    remedy: str = ""
+
+
+class StageFigures(Record):
+    """Offered against achieved in one stage of the load. Rates in requests a second."""
+
+    name: str
+    from_s: float
+    to_s: float
+    due: int
+    """Requests that the stage planned."""
+    started: int
+    missed: int
+    """Planned requests that had not started when the stage ended; they were dropped."""
+
+
+class Generator(Record):
+    """JMeter's own figures over the measured window: is the generator what was measured?"""
+
+    jmeter: str
+    java: str
+    heap_mb: int | None = None
+    cpu_seconds: float | None = None
+    cpu_share: float | None = None
+    """Of the processor time that JMeter could get: its cores (affinity, quota) times the window."""
+    gc_pauses: int | None = None
+    gc_pause_ms: float | None = None
+    gc_pause_max_ms: float | None = None
+    late_wake_up_p95_ms: float | None = None
+    """How late waiting threads woke for their slot."""
+    all_busy_share: float | None = None
+    """Share of requests that were late because every thread was waiting for a reply."""
+    waiting_share: float | None = None
+    """How busy the threads were with waiting for replies while requests that were due did not start."""
+    new_connection_share: float | None = None
+    reported_count: int | None = None
+    """Samples that JMeter itself counted; the file must hold as many."""
+    reported_errors: int | None = None
+    exit_code: int | None = None
+    stopped: str = ""
+    """Why the load ended before its time, empty when it did not."""
+
+
+class GatewayFacts(Record):
+    """What was under load."""
+
+    url: str
+    version: str = ""
+    embedded: bool = False
+    counted: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """By the gateway's handler: requests that the gateway counted, and samples that JMeter recorded."""
+
+
+class Recorded(Record):
+    """Every sample of the run, inside the window or not."""
+
+    count: int = 0
+    errors: int = 0
+
+
+class RunRecord(Record):
+    """``run.json``, whole."""
+
+    pacemark: str
+    workload: str
+    title: str
+    scale: str
+    started: datetime
+    ended: datetime
+    load: Load
+    window: Window
+    recorded: Recorded = Recorded()
+    verdict: Verdict
+    exit_status: int
+    reasons: list[Reason] = []
+    objectives: list[JudgedObjective] = []
+    stages: list[StageFigures] = []
+    gateway: GatewayFacts
+    generator: Generator | None = None
+    preflight: list[Finding] = []
+    machine: dict[str, str] = {}
+    """Operating system, processor, cores, memory, Python: as shown to a reader."""
+    fingerprint: dict[str, str] = {}
+    """What must be equal for two runs to be comparable: plan, scale, rate, gateway, machine, JVM."""
+    interrupted: bool = False
+    """Whether the user ended it, by Ctrl-C or TERM."""
+    notes: list[str] = []
+    """What reading the samples noticed: a partial last line, a repeated header."""
+
+    @classmethod
+    def load_from(cls, run_dir: Path) -> Self:
+        """Read ``run.json`` of a run's directory.
+
+        Raises:
+            InputError: there is none, or it is no run's record.
+        """
+        path = run_dir / RECORD_FILE
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"cannot read {path}: {why}", "give a run's directory") from error
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            raise InputError(
+                f"{path} is no run's record: {where} {fault['msg']}", "give a run's directory"
+            ) from error
+
+    def save_to(self, run_dir: Path) -> None:
+        """Write ``run.json``."""
+        (run_dir / RECORD_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

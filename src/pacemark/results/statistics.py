@@ -1,0 +1,289 @@
+"""Figures of a digest: counts, rates and exact percentiles, in all, by label and over time."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, field_serializer
+
+from pacemark.results import outcomes
+from pacemark.results.digest import Digest
+from pacemark.results.record import Window
+from pacemark.workloads.objective import Basis
+
+PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
+"""The percentiles that are reported, as exact decimal numbers."""
+
+_HALVINGS = 5
+"""Points of a percentile curve in each halving of the distance to 100 %, as HdrHistogram's printed form."""
+
+
+class LatencyFigures(BaseModel):
+    """Latencies in milliseconds over ``count`` samples, failed ones included; None without samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    mean: float | None
+    min: int | None
+    max: int | None
+    p50: int | None
+    p90: int | None
+    p95: int | None
+    p99: int | None
+    p999: int | None
+
+
+class Figures(BaseModel):
+    """What ``stats --json`` says of all samples or of a label.
+
+    Latencies are JMeter's ``elapsed`` in milliseconds; ``response`` has them from when each request was due,
+    over the samples of which that is known. ``error_rate`` is a fraction, ``throughput`` samples a second.
+    What there is no data for is None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    errors: int
+    error_rate: float | None
+    throughput: float | None
+    mean: float | None
+    min: int | None
+    max: int | None
+    p50: int | None
+    p90: int | None
+    p95: int | None
+    p99: int | None
+    p999: int | None
+    bytes: int | None
+    outcomes: dict[str, int]
+    response: LatencyFigures | None
+
+
+class TimeSpan(BaseModel):
+    """The window as instants; ``seconds`` is what throughput is counted over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: datetime
+    end: datetime
+    seconds: float
+
+    @field_serializer("start", "end")
+    def _iso(self, instant: datetime) -> str:
+        return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Summary(BaseModel):
+    """``stats --json`` and ``summary.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: TimeSpan
+    total: Figures
+    labels: dict[str, Figures]
+
+
+def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
+    """Figures in all and by label, over ``window`` (seconds from the first sample) or all there is.
+
+    A window that cuts a slice is rounded outward (see ``Digest.between``) and the summary tells the rounded
+    one. Throughput is over the window as planned, even where the samples end early.
+    """
+    if window is not None:
+        digest = digest.between(window.from_s, window.to_s)
+    span = TimeSpan(
+        start=_instant(digest.start_ms + round(digest.window.from_s * 1000)),
+        end=_instant(digest.start_ms + round(digest.window.to_s * 1000)),
+        seconds=round(digest.seconds, 3),
+    )
+    return Summary(
+        window=span,
+        total=figures(digest),
+        labels={label: figures(digest.only(label)) for label in digest.labels},
+    )
+
+
+def figures(digest: Digest) -> Figures:
+    """The figures of all samples of a digest; ``figures(digest.only(label))`` are those of a label."""
+    by_outcome = digest.cells.group_by(pl.col("outcome").cast(pl.String)).agg(pl.col("count").sum())
+    by_outcome = by_outcome.sort(["count", "outcome"], descending=[True, False])
+    count, errors = digest.count, digest.errors
+    elapsed = latency_figures(digest, "elapsed").model_dump(exclude={"count"})
+    response = latency_figures(digest, "response")
+    return Figures(
+        count=count,
+        errors=errors,
+        error_rate=errors / count if count else None,
+        throughput=count / digest.seconds if digest.seconds > 0 else None,
+        bytes=None if "bytes" in digest.absent else int(digest.cells["bytes"].sum()),
+        outcomes=dict(by_outcome.iter_rows()),
+        response=response if response.count else None,
+        **elapsed,
+    )
+
+
+def latency_figures(digest: Digest, basis: Basis) -> LatencyFigures:
+    """Latency over the samples of which the basis is known: ``response`` may be known of some or none."""
+    histogram = _histogram(digest, basis)
+    count = int(histogram["count"].sum())
+    mean = _mean(histogram)
+    return LatencyFigures(
+        count=count,
+        mean=None if mean is None else float(mean),
+        min=_at_rank(histogram, rank(count, "0")),
+        max=_at_rank(histogram, count),
+        **{name: _at_rank(histogram, rank(count, percent)) for name, percent in PERCENTS.items()},
+    )
+
+
+def percentile(digest: Digest, percent: str | float, *, basis: Basis = "elapsed") -> int | None:
+    """The nearest-rank percentile in milliseconds: the smallest recorded value with at least that share of
+    the samples at or below it; None without samples."""
+    histogram = _histogram(digest, basis)
+    return _at_rank(histogram, rank(int(histogram["count"].sum()), percent))
+
+
+def exact_mean(digest: Digest, basis: Basis = "elapsed") -> Fraction | None:
+    """The mean latency in milliseconds as an exact fraction; None without samples."""
+    return _mean(_histogram(digest, basis))
+
+
+def rank(count: int, percent: str | float) -> int:
+    """Which of ``count`` values in order is the percentile, from 1: ceil(percent / 100 * count), exactly.
+
+    ``percent`` is read as the decimal number it is written as, so that 99.9 is not a little less.
+    """
+    return max(1, math.ceil(Fraction(str(percent)) * count / 100)) if count else 0
+
+
+def samples_beyond(count: int, percent: str | float) -> int:
+    """How many of ``count`` samples lie beyond the percentile's rank: what its value rests on."""
+    return count - rank(count, percent)
+
+
+def timeline(
+    digest: Digest, *, label: str | None = None, basis: Basis = "elapsed", max_points: int = 600
+) -> pl.DataFrame:
+    """The window in at most ``max_points`` buckets of whole slices, empty ones too.
+
+    Columns: ``at_s`` (from the first sample), ``seconds``, ``count``, ``errors``, ``rate`` (a second),
+    ``p50``, ``p95``, ``p99``, ``max`` (ms, exact in the bucket; null in an empty one), ``threads`` (the most
+    at once; null where unknown). The first and the last bucket of a whole JTL are whole slices too, though
+    the samples end somewhere in it.
+    """
+    buckets, width = _buckets(digest, max_points)
+    cells = (digest if label is None else digest.only(label)).cells
+    cells = cells.with_columns(bucket=_bucket(digest, width))
+    counts = cells.group_by("bucket").agg(
+        pl.col("count").sum(),
+        pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors"),
+        pl.col("all_threads").max().alias("threads"),
+    )
+    columns = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
+    known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
+    return (
+        buckets.join(counts, on="bucket", how="left", maintain_order="left")
+        .join(_percentiles(cells, basis, columns), on="bucket", how="left", maintain_order="left")
+        .with_columns(pl.col("count", "errors").fill_null(0), known.alias("threads"))
+        .with_columns(rate=pl.col("count") / (pl.col("seconds") * digest.runs))
+        .select("at_s", "seconds", "count", "errors", "rate", *columns, "threads")
+    )
+
+
+def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
+    """Samples by outcome over the buckets of ``timeline``: ``at_s``, ``outcome``, ``count``, no zeros."""
+    buckets, width = _buckets(digest, max_points)
+    cells = (digest if label is None else digest.only(label)).cells
+    counts = cells.group_by(_bucket(digest, width), pl.col("outcome").cast(pl.String))
+    table = counts.agg(pl.col("count").sum()).join(buckets, on="bucket").select("at_s", "outcome", "count")
+    return table.sort("at_s", "outcome")
+
+
+def percentile_curve(digest: Digest, *, label: str | None = None, basis: Basis = "elapsed") -> pl.DataFrame:
+    """Latency by percentile for a plot against 1 / (1 - share): ``percent`` and ``ms``, both rising.
+
+    From 0 (the least) over 50, 55 ... 75, 77.5 ... to 100 (the most), as far as samples tell points apart.
+    Empty without samples.
+    """
+    histogram = _histogram(digest if label is None else digest.only(label), basis)
+    count = int(histogram["count"].sum())
+    percents = _curve_percents(count)
+    return pl.DataFrame(
+        {
+            "percent": [float(percent) for percent in percents],
+            "ms": [_at_rank(histogram, max(1, math.ceil(percent * count / 100))) for percent in percents],
+        },
+        schema={"percent": pl.Float64, "ms": pl.Int64},
+    )
+
+
+def _curve_percents(count: int) -> list[Fraction]:
+    if not count:
+        return []
+    percents, reached, rest = [], Fraction(0), Fraction(100)
+    while rest * count >= 100:
+        percents += [reached + rest * step / (2 * _HALVINGS) for step in range(_HALVINGS)]
+        reached, rest = reached + rest / 2, rest / 2
+    return [*percents, Fraction(100)]
+
+
+def _histogram(digest: Digest, basis: Basis) -> pl.DataFrame:
+    """How many samples took each number of milliseconds: ``ms``, ``count``, ``up_to``, sorted."""
+    table = digest.cells.select(pl.col(f"{basis}_ms").cast(pl.Int64).alias("ms"), "count").drop_nulls("ms")
+    table = table.group_by("ms").agg(pl.col("count").sum()).sort("ms")
+    return table.with_columns(up_to=pl.col("count").cum_sum())
+
+
+def _mean(histogram: pl.DataFrame) -> Fraction | None:
+    count = int(histogram["count"].sum())
+    return Fraction(int((histogram["ms"] * histogram["count"]).sum()), count) if count else None
+
+
+def _at_rank(histogram: pl.DataFrame, position: int) -> int | None:
+    if not position:
+        return None
+    return int(histogram["ms"][histogram["up_to"].search_sorted(position)])
+
+
+def _percentiles(cells: pl.DataFrame, basis: Basis, columns: Mapping[str, str]) -> pl.DataFrame:
+    """Exact nearest-rank percentiles of each ``bucket``, in whole-number arithmetic."""
+    table = cells.select("bucket", pl.col(f"{basis}_ms").alias("ms"), "count").drop_nulls("ms")
+    table = table.group_by("bucket", "ms").agg(pl.col("count").sum()).sort("bucket", "ms")
+    up_to, every = pl.col("count").cum_sum(), pl.col("count").sum()
+
+    def at(percent: str) -> pl.Expr:
+        share = Fraction(percent) / 100
+        needed = every * share.numerator
+        return pl.col("ms").filter(up_to * share.denominator >= needed).first()
+
+    return table.group_by("bucket", maintain_order=True).agg(
+        at(percent).alias(name) for name, percent in columns.items()
+    )
+
+
+def _buckets(digest: Digest, max_points: int) -> tuple[pl.DataFrame, int]:
+    first = int(digest.window.from_s // digest.slice_s)
+    newest = digest.cells.select(pl.col("slice").max().fill_null(first)).item()
+    slices = max(newest - first + 1, math.ceil(round(digest.window.to_s / digest.slice_s - first, 6)))
+    width = math.ceil(slices / max_points)
+    buckets = pl.DataFrame({"bucket": range(math.ceil(slices / width))}, schema={"bucket": pl.Int32})
+    start = pl.col("bucket") * width
+    held = pl.min_horizontal(pl.lit(width), slices - start)
+    return buckets.with_columns(
+        at_s=((first + start) * digest.slice_s).cast(pl.Float64),
+        seconds=(held * digest.slice_s).cast(pl.Float64),
+    ), width
+
+
+def _bucket(digest: Digest, width: int) -> pl.Expr:
+    first = int(digest.window.from_s // digest.slice_s)
+    return ((pl.col("slice") - first) // width).alias("bucket")
+
+
+def _instant(since_1970_ms: int) -> datetime:
+    seconds, milliseconds = divmod(since_1970_ms, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)

@@ -1,0 +1,77 @@
+"""Lateness of slots: whose fault it was that a request started late, or never."""
+
+import polars as pl
+
+from pacemark.results.digest import Digest
+from pacemark.results.statistics import rank
+from pacemark.workloads.load import Load
+
+
+def late_wake_up_p95_ms(digest: Digest) -> float | None:
+    """P95, nearest rank, of how late threads that waited idle started their request, in milliseconds.
+
+    None where the samples do not tell, as those of a plan that is not ours.
+    """
+    idle = digest.cells.filter(pl.col("waited") == 1)
+    late = idle.select(pl.col("response_ms") - pl.col("elapsed_ms"), "count").rename({"response_ms": "ms"})
+    late = late.group_by("ms").agg(pl.col("count").sum()).sort("ms")
+    total = int(late["count"].sum())
+    if not total:
+        return None
+    reached = late.filter(pl.col("count").cum_sum() >= rank(total, "95"))
+    return float(reached["ms"][0])
+
+
+def overdue_share(digest: Digest) -> float | None:
+    """Share of the requests whose slot was overdue when a thread became free: all threads were busy.
+
+    None where the samples do not tell.
+    """
+    known = digest.cells.filter(pl.col("waited").is_not_null())
+    total = int(known["count"].sum())
+    return float(known.filter(pl.col("waited") == 0)["count"].sum()) / total if total else None
+
+
+def waiting_share(digest: Digest, load: Load) -> float | None:
+    """How busy with waiting for replies the threads were while requests that were due did not start.
+
+    For each slice of the digest's window the shortfall is what was due less what started, and the waiting
+    is requests in flight (each sample from its start, taken as the middle of its slice, for its elapsed
+    time) over the load's threads, at most 1. The share is the mean of the waiting, weighted by shortfall.
+    Only the window's samples count, so a reply that was awaited since before it is left out. None when
+    nothing fell short.
+    """
+    first = int(digest.window.from_s // digest.slice_s)
+    slices = range(first, max(first + 1, int(-(-digest.window.to_s // digest.slice_s))))
+    started = dict(digest.cells.group_by("slice").agg(pl.col("count").sum()).iter_rows())
+    in_flight = _in_flight(digest)
+    short = waiting = 0.0
+    level = 0.0
+    for n in slices:
+        level += in_flight.get(n, 0.0)
+        due = load.due_between(n * digest.slice_s, (n + 1) * digest.slice_s)
+        missing = max(0.0, due - started.get(n, 0))
+        short += missing
+        waiting += missing * min(1.0, max(0.0, level) / load.threads)
+    return waiting / short if short >= 1 else None
+
+
+def _in_flight(digest: Digest) -> dict[int, float]:
+    """By slice, the change of the mean number of requests in flight from the slice before."""
+    begins = pl.col("slice") + 0.5
+    ends = begins + pl.col("elapsed_ms") / (1000 * digest.slice_s)
+    steps = pl.concat(
+        [
+            digest.cells.select(at=begins, weight=pl.col("count").cast(pl.Float64)),
+            digest.cells.select(at=ends, weight=-pl.col("count").cast(pl.Float64)),
+        ]
+    )
+    # A step inside a slice counts there for the rest of the slice, and whole from the next one on.
+    inside = pl.col("at") - pl.col("at").floor()
+    parts = pl.concat(
+        [
+            steps.select(slice=pl.col("at").floor().cast(pl.Int64), weight=pl.col("weight") * (1 - inside)),
+            steps.select(slice=pl.col("at").floor().cast(pl.Int64) + 1, weight=pl.col("weight") * inside),
+        ]
+    )
+    return dict(parts.group_by("slice").agg(pl.col("weight").sum()).iter_rows())

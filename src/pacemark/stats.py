@@ -1,0 +1,101 @@
+"""Questions put to a run, a JTL or a digest: its figures over a window, judged by objectives if wanted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacemark.errors import Exit, InputError
+from pacemark.results.digest import Digest
+from pacemark.results.judge import judge, one_line
+from pacemark.results.record import RECORD_FILE, JudgedObjective, RunRecord, Window
+from pacemark.results.statistics import Summary, summarize
+from pacemark.workloads.model import Workload
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked. Times in seconds from the first sample; None leaves the source's own window."""
+
+    source: Path
+    label: str | None = None
+    from_s: int | None = None
+    to_s: int | None = None
+    warm_up_s: int | None = None
+    workload: Workload | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``summary`` speaks of the window, ``digest`` has all samples of the label asked for."""
+
+    record: RunRecord | None
+    digest: Digest
+    summary: Summary
+    objectives: list[JudgedObjective]
+    notes: tuple[str, ...]
+    title: str
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each objective that was not met, and why the run is invalid when it is."""
+        lines = [one_line(judged) for judged in self.objectives if judged.outcome != "met"]
+        reasons = self.record.reasons if self.record else []
+        return lines + [f"this run is invalid: {one.text}" for one in reasons if one.level == "invalid"]
+
+    @property
+    def exit_status(self) -> Exit:
+        """With objectives: 1 on a miss, 3 when none could be judged or the run is invalid. Else 0."""
+        outcomes = {judged.outcome for judged in self.objectives}
+        if outcomes and self.record and self.record.verdict == "invalid":
+            return Exit.INVALID
+        if "missed" in outcomes:
+            return Exit.MISSED
+        return Exit.INVALID if outcomes == {"not judged"} else Exit.PASS
+
+
+def answer(question: Question) -> Answer:
+    """Answer it from the digest, or from the JTL where there is none yet.
+
+    Raises:
+        InputError: the source cannot be read, has no such label, or the window is empty.
+    """
+    source = question.source
+    record = RunRecord.load_from(source) if (source / RECORD_FILE).is_file() else None
+    digest = Digest.of(source)
+    if question.label is not None:
+        if question.label not in digest.labels:
+            raise InputError(
+                f"{source} has no label '{question.label}'", f"it has {', '.join(digest.labels)}"
+            )
+        digest = digest.only(question.label)
+    window = _window(question, digest, record)
+    measured = digest.between(window.from_s, window.to_s) if window else digest
+    objectives = question.workload.objectives if question.workload else ()
+    asked_for = record.load.due_between(window.from_s, window.to_s) if record and window else None
+    due = None if question.label else asked_for
+    return Answer(
+        record=record,
+        digest=digest,
+        summary=summarize(digest, window=window),
+        objectives=judge(objectives, measured, window=window or digest.window, due=due),
+        notes=measured.notes,
+        title=record.title if record else source.name,
+    )
+
+
+def _window(question: Question, digest: Digest, record: RunRecord | None) -> Window | None:
+    """A run's planned window; all of a run when its warm-up is set to 0; None for all of anything else."""
+    if record is None and (question.from_s, question.to_s, question.warm_up_s) == (None, None, None):
+        return None
+    start, end = (record.window.from_s, record.window.to_s) if record else (0.0, digest.window.to_s)
+    if question.warm_up_s is not None:
+        start = question.warm_up_s
+        end = end if question.warm_up_s else max(end, digest.window.to_s)
+    if question.from_s is not None:
+        start = question.from_s
+    if question.to_s is not None:
+        end = question.to_s
+    if not 0 <= start < end:
+        raise InputError(
+            f"the window from {start:g} to {end:g} s is empty", f"the samples end at {digest.window.to_s:g} s"
+        )
+    return Window(from_s=start, to_s=end)

@@ -1,0 +1,112 @@
+"""The load over time: a value that answers "what rate at time t"."""
+
+import math
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Stage(BaseModel):
+    """A stretch of the load: for ``seconds``, from one rate (requests a second) linearly to another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    seconds: float = Field(gt=0)
+    from_per_s: float = Field(ge=0)
+    to_per_s: float = Field(ge=0)
+    threads: int = Field(ge=1)
+
+    @property
+    def is_hold(self) -> bool:
+        """Whether the rate is constant."""
+        return self.from_per_s == self.to_per_s
+
+    @property
+    def slots(self) -> int:
+        """Requests that the stage plans: one is due whenever the integral of the rate is a whole number."""
+        return math.ceil(self.due_by(self.seconds) - 1e-9)
+
+    def due_by(self, t: float) -> float:
+        """Requests due in the first ``t`` seconds of this stage: the integral of the rate."""
+        t = min(max(t, 0.0), self.seconds)
+        reached = self.from_per_s + (self.to_per_s - self.from_per_s) * (t / self.seconds)
+        return (self.from_per_s + reached) / 2 * t
+
+
+class Load(BaseModel):
+    """Stages one after another, starting with the ramp-up in which the threads start.
+
+    The duration includes the ramp-up, as JMeter's does; both are whole seconds, as JMeter's are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threads: int = Field(ge=1)
+    ramp_up_s: int = Field(ge=0)
+    duration_s: int = Field(ge=1)
+    rate_per_s: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ramp_up_ends(self) -> Self:
+        if self.ramp_up_s >= self.duration_s:
+            raise ValueError(
+                f"the ramp-up ({self.ramp_up_s} s) must be shorter than the duration ({self.duration_s} s)"
+            )
+        return self
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The ramp-up, when there is one, and the steady stage."""
+        steady = Stage(
+            name="steady",
+            seconds=self.duration_s - self.ramp_up_s,
+            from_per_s=self.rate_per_s,
+            to_per_s=self.rate_per_s,
+            threads=self.threads,
+        )
+        if not self.ramp_up_s:
+            return (steady,)
+        ramp = Stage(
+            name="ramp-up",
+            seconds=self.ramp_up_s,
+            from_per_s=0,
+            to_per_s=self.rate_per_s,
+            threads=self.threads,
+        )
+        return (ramp, steady)
+
+    def timeline(self) -> Iterator[tuple[float, Stage]]:
+        """Each stage with the second at which it starts."""
+        start = 0.0
+        for stage in self.stages:
+            yield start, stage
+            start += stage.seconds
+
+    def rate_at(self, t: float) -> float:
+        """The target in requests a second, ``t`` seconds from the start; 0 outside the load."""
+        for start, stage in self.timeline():
+            if start <= t < start + stage.seconds:
+                share = (t - start) / stage.seconds
+                return stage.from_per_s + share * (stage.to_per_s - stage.from_per_s)
+        return 0.0
+
+    def due_between(self, from_s: float, to_s: float) -> float:
+        """Requests due in [from_s, to_s), in seconds from the start."""
+        return sum(
+            stage.due_by(to_s - start) - stage.due_by(from_s - start) for start, stage in self.timeline()
+        )
+
+    def scaled(self, factor: float) -> Self:
+        """The same shape, with rate, threads and times multiplied by ``factor``.
+
+        Threads and seconds are rounded up, so at least one thread and one second are left of each.
+        """
+        ramp_up_s = math.ceil(self.ramp_up_s * factor)
+        return type(self)(
+            threads=math.ceil(self.threads * factor),
+            ramp_up_s=ramp_up_s,
+            duration_s=max(math.ceil(self.duration_s * factor), ramp_up_s + 1),
+            rate_per_s=self.rate_per_s * factor,
+        )

@@ -1,0 +1,109 @@
+"""The vocabulary of a workload: requests and their weights, true answers, the load, the objectives."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pacemark.errors import InputError
+from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
+
+ScaleName = Literal["full", "ci", "local", "smoke"]
+SCALES: tuple[ScaleName, ...] = ("full", "ci", "local", "smoke")
+
+Feed = Literal["timezones", "tool_names", "test_messages", "resource_uris"]
+
+
+class Vocabulary(BaseModel):
+    """The base of what a workload file says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Check(Vocabulary):
+    """What a true answer looks like: the value that a JSONPath must have.
+
+    The HTTP status needs no check here: JMeter fails every status from 400 on by itself.
+    """
+
+    name: str
+    """What holds when it passes, as a reader of the plan would say it."""
+    path: str
+    """A JSONPath in Jayway's dialect, which is the one that JMeter's assertion speaks."""
+    expect: str
+    """The value as JSON or, with ``regex``, a regular expression that the whole value matches."""
+    regex: bool = False
+
+
+class Absence(Vocabulary):
+    """What no true answer contains: text that a regular expression finds in its body."""
+
+    name: str
+    pattern: str
+
+
+class Request(Vocabulary):
+    """One kind of request in the mix, and how a true answer to it is told from a false one."""
+
+    label: str
+    weight: float = Field(gt=0, le=100)
+    """Percent of all requests."""
+    method: Literal["GET", "POST"]
+    path: str
+    """Below the gateway's URL."""
+    body: str = ""
+    check: Check
+    """One, for JMeter parses the answer anew for each and writes only the first one's finding."""
+    absences: tuple[Absence, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    """The data files whose next row this request takes."""
+
+
+class Workload(Vocabulary):
+    """One of the ten: everything that is said about it, said once."""
+
+    name: str
+    title: str
+    protocol: str
+    summary: str
+    requests: tuple[Request, ...]
+    objectives: tuple[Objective, ...]
+    scales: dict[ScaleName, Load]
+    calls_mcp: bool = False
+    """Whether tools and resources must be there to call."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if abs(sum(request.weight for request in self.requests) - 100) > 1e-9:
+            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
+        if missing := set(SCALES) - set(self.scales):
+            raise ValueError(f"{self.name} lacks the scales {sorted(missing)}")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that a run of this workload must show."""
+        return tuple(request.label for request in self.requests)
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Every data file that some request reads, once."""
+        return tuple(dict.fromkeys(feed for request in self.requests for feed in request.feeds))
+
+    def load_at(self, scale: str) -> Load:
+        """The load at a named scale or at a number by which ``full`` is multiplied.
+
+        Raises:
+            InputError: the scale is neither a name nor a number above 0.
+        """
+        if scale in self.scales:
+            return self.scales[scale]
+        try:
+            factor = float(scale)
+        except ValueError:
+            factor = 0.0
+        if not 0 < factor <= 100:
+            raise InputError(
+                f"'{scale}' is no scale", f"use one of {', '.join(SCALES)}, or a number such as 0.1"
+            )
+        return self.scales["full"].scaled(factor)

@@ -1,0 +1,104 @@
+"""Objectives (SLAs): what must hold of a run, and how one is written."""
+
+import re
+from typing import Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from pacemark.errors import InputError
+
+Metric = Literal["p50", "p90", "p95", "p99", "p999", "mean", "min", "max", "errors", "rate"]
+Comparison = Literal["<", "<=", ">", ">="]
+Basis = Literal["response", "elapsed"]
+Unit = Literal["ms", "%", "/s"]
+
+_TEXT = re.compile(
+    r"""^\s*(?:(?P<label>.+?)\s*:\s+)?
+        (?:(?P<basis>response|elapsed)\s+)?
+        (?P<metric>[a-z0-9]+)\s*
+        (?P<comparison><=|>=|<|>)\s*
+        (?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|%|/s)?\s*$""",
+    re.VERBOSE,
+)
+
+GRAMMAR = "[LABEL: ][response|elapsed] METRIC <|<=|>|>= LIMIT[ms|s|%|/s]"
+
+
+class Objective(BaseModel):
+    """One limit on one metric, over all samples or those of one label.
+
+    Latency metrics are in milliseconds. ``errors`` is the share of failed samples in percent. ``rate``
+    is samples a second (unit ``/s``) or, with unit ``%``, the share of the rate that was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: Metric
+    comparison: Comparison
+    limit: float
+    unit: Unit = "ms"
+    basis: Basis = "response"
+    label: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``GET /tools: response p95 < 200ms``, ``errors < 0.1%``, ``rate >= 95%`` or the like.
+
+        Without a unit, latencies are milliseconds, ``errors`` percent and ``rate`` requests a second.
+
+        Raises:
+            InputError: the text is not of that form; the message quotes it and says what would be.
+        """
+        match = _TEXT.match(text)
+        if match is None or match["metric"] not in get_args(Metric):
+            raise InputError(
+                f"cannot read the objective '{text}'",
+                f"write {GRAMMAR}, where METRIC is one of {', '.join(get_args(Metric))}",
+            )
+        metric, unit, limit = match["metric"], match["unit"], float(match["limit"])
+        default: Unit = "%" if metric == "errors" else "/s" if metric == "rate" else "ms"
+        if unit == "s" and default == "ms":
+            unit, limit = "ms", limit * 1000
+        allowed = {"errors": ("%",), "rate": ("/s", "%")}.get(metric, ("ms",))
+        if (unit or default) not in allowed:
+            raise InputError(
+                f"the objective '{text}' gives {metric} in '{unit}'", f"use {' or '.join(allowed)}"
+            )
+        return cls.model_validate(
+            {
+                "metric": metric,
+                "comparison": match["comparison"],
+                "limit": limit,
+                "unit": unit or default,
+                "basis": match["basis"] or "response",
+                "label": match["label"],
+            }
+        )
+
+    @property
+    def is_latency(self) -> bool:
+        """Whether the limit is in milliseconds."""
+        return self.metric not in ("errors", "rate")
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What it speaks of: an objective with the same key replaces another."""
+        return (self.metric, self.label)
+
+    def allows(self, value: float) -> bool:
+        """Whether a measured value, in this objective's unit, keeps the limit."""
+        match self.comparison:
+            case "<":
+                return value < self.limit
+            case "<=":
+                return value <= self.limit
+            case ">":
+                return value > self.limit
+            case ">=":
+                return value >= self.limit
+
+    def __str__(self) -> str:
+        label = f"{self.label}: " if self.label else ""
+        basis = f"{self.basis} " if self.is_latency else ""
+        unit = self.unit if self.unit != "ms" else " ms"
+        return f"{label}{basis}{self.metric} {self.comparison} {self.limit:g}{unit}"
