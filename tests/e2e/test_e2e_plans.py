@@ -1,0 +1,155 @@
+"""The committed plans as a QA engineer has them: plain ``jmeter -n`` from anywhere, and JMeter's window."""
+
+import contextlib
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from e2e_command import Pacemark, rows, until, write_rows
+
+from pacemark.gateway.stack import Stack
+from pacemark.jmeter.health import slots_taken
+from pacemark.workloads import workload
+
+pytestmark = pytest.mark.jmeter
+
+PLANS = Path(__file__).parents[1] / "jmeter"
+NAMES = ("rest_api_baseline", "mcp_jsonrpc_baseline")
+
+
+def as_the_plan_says(stack: Stack, *, load: dict[str, str | int]) -> list[str]:
+    values = {"GATEWAY_URL": stack.url, "TOKEN": stack.credentials(seconds=60).token, **load}
+    return [f"-J{name}={value}" for name, value in values.items()]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Pacemark:
+    return Pacemark(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plain_jmeter_runs_it(embedded_stack: Stack, elsewhere: Pacemark, name: str) -> None:
+    load = as_the_plan_says(
+        embedded_stack, load={"THREADS": 8, "RAMP_UP": 1, "DURATION": 5, "TARGET_RPS": 10}
+    )
+    ended = elsewhere("jmeter", "-n", "-t", PLANS / f"{name}.jmx", *load, "-l", f"{name}.jtl")
+    assert ended.status == 0
+    samples = rows(elsewhere.folder / f"{name}.jtl")
+    assert {row["success"] for row in samples} == {"true"}
+    counted = Counter(row["label"] for row in samples)
+    for request in workload(name).requests:
+        assert abs(counted[request.label] - len(samples) * request.weight / 100) < 2
+    stages = slots_taken(elsewhere.folder / "jmeter.log")
+    assert [slots for slots, _ in stages] == [5, 40]
+    assert sum(taken for _, taken in stages) == len(samples)
+    judged = elsewhere("stats", f"{name}.jtl", "--objectives", name)
+    assert judged.status == 0
+    assert "errors" not in " ".join(judged.errors)
+
+
+@pytest.mark.gateway
+def test_it_runs_with_the_properties_of_a_scale(embedded_stack: Stack, elsewhere: Pacemark) -> None:
+    name = "rest_api_baseline"
+    load = as_the_plan_says(embedded_stack, load={"RAMP_UP": 2, "DURATION": 4})
+    plan, properties = PLANS / f"{name}.jmx", PLANS / "properties" / "ci.properties"
+    ended = elsewhere("jmeter", "-n", "-t", plan, "-q", properties, *load, "-l", "ci.jtl")
+    assert ended.status == 0
+    samples = rows(elsewhere.folder / "ci.jtl")
+    # 15 requests a second and ten threads, as the file says, over the seconds that the command line says.
+    stages = slots_taken(elsewhere.folder / "jmeter.log")
+    assert [slots for slots, _ in stages] == [15, 30]
+    assert sum(taken for _, taken in stages) == len(samples)
+    assert {row["allThreads"] for row in samples} >= {"10"}
+    assert {row["success"] for row in samples} == {"true"}
+    assert list(samples[0])[-2:] == ["late_ms", "waited"]
+    stats = elsewhere("stats", "ci.jtl", "--json").json
+    assert stats["total"]["response"]["count"] == len(samples)
+
+
+@pytest.mark.gateway
+def test_a_wrong_token_fails_every_sample_and_the_objectives(
+    embedded_stack: Stack, elsewhere: Pacemark
+) -> None:
+    """JMeter itself exits with 0."""
+    load = as_the_plan_says(
+        embedded_stack, load={"TOKEN": "wrong", "THREADS": 2, "RAMP_UP": 0, "DURATION": 2, "TARGET_RPS": 10}
+    )
+    plan = PLANS / "mcp_jsonrpc_baseline.jmx"
+    assert elsewhere("jmeter", "-n", "-t", plan, *load, "-l", "wrong.jtl").status == 0
+    judged = elsewhere("stats", "wrong.jtl", "--objectives", "mcp_jsonrpc_baseline")
+    assert judged.status == 1
+    assert any("errors 100 %, limit < 0.1 % (all samples)" in line for line in judged.errors)
+    total = elsewhere("stats", "wrong.jtl", "--json").json["total"]
+    assert total["outcomes"] == {"HTTP 401": total["count"]}
+
+
+def test_objectives_on_nothing_are_no_pass(elsewhere: Pacemark) -> None:
+    row = {"timeStamp": "1769767200000", "elapsed": "12", "label": "GET /tools", "success": "true"}
+    write_rows(elsewhere.folder / "gap.jtl", [row, {**row, "timeStamp": "1769767260000"}])
+    ask = ("stats", "gap.jtl", "--objectives", "rest_api_baseline")
+    assert elsewhere(*ask).status == 0
+    ended = elsewhere(*ask, "--from", "10", "--to", "20")
+    assert ended.status == 3
+    assert ["not judged" in line for line in ended.errors] == [True] * 3
+
+
+@contextlib.contextmanager
+def screen() -> Iterator[str]:
+    """A display of its own on a virtual framebuffer; its name."""
+    reader, writer = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1400x900x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=(writer,), stderr=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as number:
+            yield f":{number.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def windows(display: str) -> str:
+    shown = subprocess.run(
+        ["xwininfo", "-root", "-tree", "-display", display], capture_output=True, text=True, check=True
+    )
+    return shown.stdout
+
+
+def press(display: str, *keys: str) -> None:
+    subprocess.run(["xdotool", *keys], env={**os.environ, "DISPLAY": display}, check=True)
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("name", NAMES)
+def test_it_opens_in_the_window_of_jmeter_and_so_does_each_element(tmp_path: Path, name: str) -> None:
+    """With PACEMARK_PICTURES=FOLDER it leaves a picture of each plan there, to look at."""
+    elements = len(list(ElementTree.parse(PLANS / f"{name}.jmx").iter("hashTree"))) - 1
+    title = re.compile(rf'"{name}\.jmx \(.*\) - Apache JMeter \(5\.6\.3\)".*\+(\d+)\+(\d+)\n')
+    splash = "541x201"
+    log = tmp_path / "gui.log"
+    with screen() as display, Pacemark(tmp_path, DISPLAY=display).started(
+        "jmeter", "-t", PLANS / f"{name}.jmx", "-j", log
+    ) as running:  # fmt: skip
+        assert until(lambda: bool(title.search(windows(display))), 60), windows(display)
+        assert until(lambda: splash not in windows(display), 30), windows(display)
+        found = title.search(windows(display))
+        assert found
+        left, top = map(int, found.groups())
+        root = (str(left + 100), str(top + 65))
+        # The root of the tree, everything below it, then down to its last element: the View Results Tree.
+        press(display, "mousemove", *root, "click", "1", "sleep", "0.5", "key", "ctrl+shift+minus")
+        if folder := os.environ.get("PACEMARK_PICTURES"):
+            picture = ["import", "-display", display, "-window", "root", f"{folder}/{name}.png"]
+            subprocess.run(["sleep", "1"], check=True)
+            subprocess.run(picture, check=True)
+        press(display, "key", "--delay", "250", *["Down"] * elements)
+        assert until(lambda: "org.apache.jmeter.visualizers.RequestView" in log.read_text(), 20)
+        assert running.popen.poll() is None
+    assert re.findall(r".* (?:ERROR|FATAL) .*", log.read_text(encoding="utf-8")) == []
+    assert "Exception" not in running.stdout + running.stderr

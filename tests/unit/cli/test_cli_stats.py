@@ -1,0 +1,100 @@
+"""What `pacemark stats` answers, of a JTL of 20 s with one request each 100 ms."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pacemark.errors import Exit, InputError
+from pacemark.results.record import GatewayFacts, Reason, RunRecord, Window
+from pacemark.stats import Question, answer
+from pacemark.workloads import workload
+from pacemark.workloads.load import Load
+
+
+@pytest.fixture
+def jtl(tmp_path: Path) -> Path:
+    path = tmp_path / "samples.jtl"
+    rows = (f"{1_000_000 + n * 100},{n % 7},{'ab'[n % 2]},true\n" for n in range(200))
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
+    return path
+
+
+@pytest.fixture
+def run(jtl: Path) -> Path:
+    now = datetime.now(UTC)
+    RunRecord(
+        pacemark="0",
+        workload="rest_api_baseline",
+        title="REST API baseline",
+        scale="local",
+        started=now,
+        ended=now,
+        load=Load(threads=1, ramp_up_s=5, duration_s=15, rate_per_s=10),
+        window=Window(from_s=5, to_s=15),
+        verdict="pass",
+        exit_status=0,
+        gateway=GatewayFacts(url="http://127.0.0.1"),
+    ).save_to(jtl.parent)
+    return jtl.parent
+
+
+def count(source: Path, **asked: object) -> int:
+    return answer(Question(source=source, **asked)).summary.total.count  # type: ignore[arg-type]
+
+
+def test_a_jtl_has_no_warm_up(jtl: Path) -> None:
+    assert count(jtl) == 200
+    assert count(jtl, warm_up_s=5) == 150
+    assert count(jtl, from_s=2, to_s=4) == 20
+    assert count(jtl, label="a") == 100
+
+
+def test_a_run_is_measured_in_its_planned_window(run: Path) -> None:
+    assert count(run) == 100
+    assert count(run, warm_up_s=10) == 50
+    assert count(run, from_s=0) == 150
+
+
+def test_a_run_without_warm_up_shows_every_sample(run: Path) -> None:
+    assert count(run, warm_up_s=0) == 200
+
+
+def test_objectives_are_judged_and_their_misses_lead_to_a_status(jtl: Path) -> None:
+    found = answer(Question(source=jtl, workload=workload("rest_api_baseline")))
+    outcomes = {judged.objective.metric: judged.outcome for judged in found.objectives}
+    # 200 samples are too few for a P95, and a JTL does not say what rate was asked for.
+    assert outcomes == {"p95": "not judged", "errors": "met", "rate": "not judged"}
+    assert found.exit_status == Exit.PASS
+    jtl.write_text(jtl.read_text().replace("true", "false"))
+    missed = answer(Question(source=jtl, workload=workload("rest_api_baseline")))
+    assert missed.exit_status == Exit.MISSED
+    assert any("errors 100 %" in line for line in missed.failures)
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"label": "c"}, "has no label 'c'"),
+        ({"from_s": 9, "to_s": 9}, "window from 9 to 9 s is empty"),
+        ({"from_s": 60}, "is empty"),
+    ],
+)
+def test_a_question_without_an_answer_is_refused(jtl: Path, asked: dict[str, object], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        answer(Question(source=jtl, **asked))  # type: ignore[arg-type]
+
+
+def test_a_single_sample_of_no_length_is_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "one.jtl"
+    path.write_text("timeStamp,elapsed,label,success\n1000,0,a,true\n")
+    assert count(path) == 1
+
+
+def test_an_invalid_run_meets_no_objective(run: Path) -> None:
+    record = RunRecord.load_from(run)
+    reason = Reason(level="invalid", text="rate limiting: 429")
+    record.model_copy(update={"verdict": "invalid", "reasons": [reason]}).save_to(run)
+    found = answer(Question(source=run, workload=workload("rest_api_baseline")))
+    assert found.exit_status == Exit.INVALID
+    assert "this run is invalid: rate limiting: 429" in found.failures

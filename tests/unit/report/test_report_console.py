@@ -1,0 +1,100 @@
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from report_examples import Run
+from rich.console import Console, RenderableType
+
+from pacemark.gateway.service import ServiceState, State
+from pacemark.report import console
+from pacemark.results.baselines import Baseline
+from pacemark.results.compare import compare
+from pacemark.results.record import Finding
+from pacemark.workloads import WORKLOADS
+
+
+def printed(renderable: RenderableType, width: int = 80) -> str:
+    out = StringIO()
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(renderable)
+    return out.getvalue()
+
+
+def test_the_summary_fits_80_columns_with_every_number_whole(failed: Run) -> None:
+    lines = printed(console.summary_table(failed.summary)).splitlines()
+    assert max(map(len, lines)) <= 80
+    total = failed.summary.total
+    assert total.response is not None
+    last = lines[-1].split()
+    assert last[:3] == ["All", "labels", f"{total.count:,}"]
+    assert last[-1] == f"{total.response.p95:,}"
+
+
+def test_server_text_is_neither_markup_nor_control(hostile: Run) -> None:
+    shown = printed(console.summary_table(hostile.summary), width=140)
+    assert "[bold]" in shown
+    assert "<script>alert(1)</script>" in shown
+    assert console.printable("a\x1b[31mb\nc") == "a�[31mb c"
+
+
+def test_the_verdict_panel_names_reasons_and_remedies(hostile: Run) -> None:
+    shown = " ".join(printed(console.verdict_panel(hostile.record)).replace("│", " ").split())
+    assert "INVALID" in shown
+    for reason in hostile.record.reasons:
+        assert ": ".join(filter(None, (reason.text, reason.remedy))) in shown
+
+
+def test_each_reason_but_a_warning_is_a_line_with_its_remedy(hostile: Run) -> None:
+    deciding = [reason for reason in hostile.record.reasons if reason.level != "warning"]
+    lines = console.failing_lines(hostile.record)
+    assert lines == [f"{reason.text} ({reason.remedy})" for reason in deciding]
+
+
+def test_a_pass_has_no_failing_line(passed: Run) -> None:
+    assert console.failing_lines(passed.record) == []
+
+
+def test_the_test_matrix_names_load_and_objectives() -> None:
+    shown = printed(console.plans_table(WORKLOADS.values()), 120)
+    for workload in WORKLOADS.values():
+        assert workload.name in shown
+        assert all(str(objective) in shown for objective in workload.objectives)
+    assert "1,000/s" in shown
+
+
+def test_a_stack_shows_what_runs_and_why_it_failed() -> None:
+    services = {
+        "gateway": ServiceState(pid=12, pid_created=1.0, url="http://127.0.0.1:4444", ready=True),
+        "fast_time": ServiceState(pid=13, pid_created=1.0, exit_code=3),
+    }
+    state = State(
+        phase="failed", reason="[red]fast_time ended", pid=1, pid_created=1, started=1, services=services
+    )
+    lines = printed(console.services_table(state)).splitlines()
+    assert "ready" in lines[2]
+    assert "http://127.0.0.1:4444" in lines[2]
+    assert "ended (3)" in lines[3]
+    assert lines[-1] == "[red]fast_time ended"
+
+
+def test_findings_show_their_remedies() -> None:
+    finding = Finding(name="Token", level="error", detail="[red]expired", remedy="mint a new one")
+    shown = printed(console.findings_table([finding]))
+    assert "[red]expired" in shown
+    assert "mint a new one" in shown
+
+
+def test_a_comparison_fits_80_columns_worst_first(passed: Run, failed: Run) -> None:
+    comparison = compare([passed.digest], failed.digest)
+    lines = printed(console.comparison_table(comparison)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("WORSE ")
+    assert lines[3].endswith("regressed")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_baselines_are_listed_with_what_they_are_of(passed: Run, width: int) -> None:
+    shown = printed(
+        console.baselines_table([Baseline(name="main", path=Path(), record=passed.record)]), width
+    )
+    for text in ("main", "local", "2026-01-30", "10:00 UTC", "pass"):
+        assert text in shown

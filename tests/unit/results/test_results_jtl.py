@@ -1,0 +1,221 @@
+"""JTLs as they come: read right, or refused with one line."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pacemark.errors import Exit, InputError
+from pacemark.results import jtl
+from pacemark.results.digest import Digest
+from pacemark.results.jtl import Jtl
+
+COLUMNS = (
+    "timeStamp,elapsed,label,responseCode,responseMessage,success,failureMessage,bytes,allThreads,Connect"
+)
+ROW = "1000,12,GET /tools,200,OK,true,,420,4,0"
+LATER = "1500,30,GET /tools,503,Busy,false,,99,5,1"
+
+
+def _write(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "samples.jtl"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def _lines(tmp_path: Path, *lines: str, end: str = "\n") -> Path:
+    return _write(tmp_path, "".join(f"{line}{end}" for line in (COLUMNS, *lines)))
+
+
+def _samples(path: Path) -> pl.DataFrame:
+    return pl.concat(Jtl(path).samples()).sort("start_ms")
+
+
+def _refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        Digest.from_jtl(path)
+    assert caught.value.exit_status == Exit.USAGE
+    assert "\n" not in str(caught.value)
+    assert str(path) in caught.value.message
+    return str(caught.value).replace(str(path), "FILE")
+
+
+def test_a_row_is_read_whole(tmp_path: Path) -> None:
+    assert _samples(_lines(tmp_path, LATER)).to_dicts() == [
+        {
+            "label": "GET /tools",
+            "start_ms": 1500,
+            "elapsed_ms": 30,
+            "bytes": 99,
+            "connect_ms": 1,
+            "all_threads": 5,
+            "late_ms": None,
+            "waited": None,
+            "outcome": "HTTP 503",
+        }
+    ]
+
+
+@pytest.mark.parametrize("delimiter", list(",\t;|"))
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_delimiters_and_line_ends(tmp_path: Path, delimiter: str, end: str) -> None:
+    lines = [line.replace(",", delimiter) for line in (COLUMNS, ROW, LATER)]
+    path = _write(tmp_path, b"\xef\xbb\xbf" + "".join(line + end for line in lines).encode())
+    assert _samples(path)["connect_ms"].to_list() == [0, 1]
+
+
+def test_other_column_orders_and_the_fewest_columns(tmp_path: Path) -> None:
+    path = _write(tmp_path, "label,success,URL,elapsed,timeStamp\nA,TRUE,,7,5\n,false,x,8,6\n")
+    digest = Digest.from_jtl(path)
+    assert digest.labels == ("", "A")
+    assert digest.absent == ("bytes", "connect_ms", "all_threads")
+    assert digest.notes == (
+        "without a responseMessage column, rows of Transaction Controllers count as samples",
+    )
+    assert set(digest.cells["outcome"]) == {"ok", "error: no code"}
+
+
+def test_sample_variables_of_our_plans(tmp_path: Path) -> None:
+    header = COLUMNS + ',"late_ms","waited"'
+    path = _write(tmp_path, f"{header}\n{ROW},35,0\n{LATER},null,null\n1600,1,B,200,OK,true,,1,1,0,,\n")
+    table = _samples(path)
+    assert table["late_ms"].to_list() == [35, None, None]
+    assert table["waited"].to_list() == [0, None, None]
+
+
+def _csv(rows: Iterable[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("stretch_bytes", [40, 64, 100, 1 << 20])
+def test_quotes_commas_and_newlines_in_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int
+) -> None:
+    monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
+    message = 'it said "no,\n1000,1,GET /tools,200,OK,true,,1,1,0\n" twice, ""\r\n'
+    rows = [[str(i), "5", 'a "b", c', "200", "OK", "false", message, "1", "1", "0"] for i in range(50)]
+    table = _samples(_write(tmp_path, COLUMNS + "\n" + _csv(rows)))
+    assert table["start_ms"].to_list() == list(range(50))
+    assert set(table["label"]) == {'a "b", c'}
+    assert set(table["outcome"]) == {'check failed: it said "no,'}
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["1700,4", "1700,40,GET /tools,200,OK,true,,420,4,", '1700,40,A,200,OK,false,"Value in\njson', '1,"a""'],
+)
+def test_a_partial_last_line_is_left_out_and_noted(tmp_path: Path, tail: str) -> None:
+    path = _write(tmp_path, f"{COLUMNS}\n{ROW}\n{LATER}\n{tail}")
+    digest = Digest.from_jtl(path)
+    assert digest.count == 2
+    assert len(digest.notes) == 1
+    assert digest.notes[0].startswith("a partial last line was left out: '1")
+
+
+def test_a_last_line_that_only_lacks_its_end_counts(tmp_path: Path) -> None:
+    digest = Digest.from_jtl(_write(tmp_path, f"{COLUMNS}\n{ROW}\n{LATER}"))
+    assert (digest.count, digest.notes) == (2, ())
+
+
+def test_empty_lines_at_the_end_are_nothing(tmp_path: Path) -> None:
+    digest = Digest.from_jtl(_write(tmp_path, f"{COLUMNS}\r\n{ROW}\r\n\r\n\r\n"))
+    assert (digest.count, digest.notes) == (1, ())
+
+
+def test_repeated_headers_are_left_out_and_noted(tmp_path: Path) -> None:
+    digest = Digest.from_jtl(_lines(tmp_path, ROW, COLUMNS, LATER, COLUMNS))
+    assert (digest.count, digest.notes) == (2, ("2 repeated header lines left out",))
+
+
+def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
+    parent = '1000,42,all,,"Number of samples in transaction : 2, number of failing samples : 1",false,,0,4,0'
+    digest = Digest.from_jtl(_lines(tmp_path, ROW, LATER, parent))
+    assert (digest.count, digest.parents, digest.labels) == (2, 1, ("GET /tools",))
+    assert digest.notes == ("1 rows of Transaction Controllers left out: they sum up other rows",)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("abc,12,A,200,OK,true,,1,1,0", "line 3: timeStamp is 'abc', not milliseconds since 1970"),
+        ("2026/01/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/01/30 10:00:00', not"),
+        (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', not"),
+        ("1000,1.5,A,200,OK,true,,1,1,0", "line 3: elapsed is '1.5', not a whole number in range"),
+        ("1000,-5,A,200,OK,true,,1,1,0", "line 3: elapsed is '-5', not"),
+        ("1000,99999999999,A,200,OK,true,,1,1,0", "line 3: elapsed is '99999999999', not"),
+        ("1000,5,A,200,OK,yes,,1,1,0", "line 3: success is 'yes', neither true nor false"),
+        ("1000,5,A,200,OK,,,1,1,0", "line 3: success is '', neither"),
+        ("1000,5,A,200,OK,true,,many,1,0", "line 3: bytes is 'many', not"),
+        ("1000,5,A,200,OK,true", "line 3: 6 fields where the header has 10: '1000,5,A,200,OK,true'"),
+        ("1000,5,A,200,OK,true,,1,1,0,7", "line 3: 11 fields where the header has 10"),
+        ('1000,5,A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
+        ('1000,5,"A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
+        ("", "line 3: 1 fields where the header has 10: ''"),
+        ("timeStamp,elapsed,label,success", "line 3: another header, with other columns than the first"),
+        (COLUMNS.replace("bytes,allThreads", "allThreads,bytes"), "line 3: another header"),
+        ("1000,5,A,200,OK,true,,1,1timeStamp,elapsed", "line 3: "),
+    ],
+)
+@pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
+def test_a_row_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, complaint: str, stretch_bytes: int
+) -> None:
+    monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
+    assert complaint in _refusal(_lines(tmp_path, ROW, line, LATER, LATER))
+
+
+def test_the_line_is_right_after_messages_of_several_lines(tmp_path: Path) -> None:
+    message = '1,5,A,200,OK,false,"two\nlines",1,1,0'
+    assert "line 7: elapsed is 'x'" in _refusal(
+        _lines(tmp_path, message, message, COLUMNS, "1,x,A,200,OK,true,,1,1,0")
+    )
+
+
+def test_short_rows_are_found_where_the_last_column_may_be_empty(tmp_path: Path) -> None:
+    header = "timeStamp,elapsed,label,success,failureMessage"
+    whole = '1,1,A,true,\n2,2,A,false,"a, b"\n3,3,A,true,\n'
+    assert Digest.from_jtl(_write(tmp_path, f"{header}\n{whole}")).count == 3
+    assert "line 5: 4 fields" in _refusal(_write(tmp_path, f"{header}\n{whole}4,4,A,true\n"))
+
+
+def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
+    torn = f'{COLUMNS}\n{ROW}\n1,5,A,200,OK,false,"Value in{COLUMNS}\n{ROW}\n{LATER}\n'
+    assert "line 3: a quote is out of place, or a quoted field never ends" in _refusal(_write(tmp_path, torn))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    row = b"1,5,caf\xe9,200,OK,true,,1,1,0\n"
+    assert "line 2: is not UTF-8" in _refusal(_write(tmp_path, COLUMNS.encode() + b"\n" + row))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "FILE is empty"),
+        (b"\n", "FILE is empty"),
+        (b"\x7fELF\x00\x01", "FILE is a binary file"),
+        (b"\x1f\x8b\x08\x00", "FILE is gzip-compressed"),
+        (b"PK\x03\x04", "FILE is a zip archive"),
+        (b'<?xml version="1.0"?>\n<testResults>', "FILE is XML"),
+        (ROW.replace("1000", "1769767200123").encode() + b"\n", "FILE has no header line"),
+        (b"name,age\nA,1\n", "FILE is no JTL: its first line is 'name,age'"),
+        (b"timeStamp,elapsed,label\n1,2,A\n", "FILE: the header lacks success"),
+        (b"timeStamp,elapsed,label,success,elapsed\n1,2,A,true,3\n", "FILE: the header names elapsed twice"),
+        (COLUMNS.encode(), "FILE holds no samples"),
+        (COLUMNS.encode() + b"\n\r\n\n", "FILE holds no samples"),
+        (COLUMNS.encode() + b"\n", "FILE holds no samples"),
+        (COLUMNS.encode() + b"\n1000,1", "FILE holds no samples"),
+        (b"\xff\xfe\xfd", "FILE is no JTL"),
+    ],
+)
+def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    assert complaint in _refusal(_write(tmp_path, content))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "cannot read FILE: No such file or directory" in _refusal(tmp_path / "none.jtl")
