@@ -1,0 +1,138 @@
+"""What the benchmarks put under load: nginx on loopback, answering as the gateway does, only fast."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+from pacemark.errors import SetupError
+from pacemark.jmeter.process import bound_to_parent
+
+ROWS = '[{"id":"0a1b2c3d4e5f","name":"row-1"},{"id":"1a1b2c3d4e5f","name":"row-2"}]'
+_RESULTS = {
+    "tools/call": '{"content":[{"type":"text","text":"here"}],"isError":false}',
+    "resources/read": '{"contents":[{"uri":"time://row/1","text":"here"}]}',
+    "initialize": '{"protocolVersion":"2025-06-18","serverInfo":{"name":"nginx","version":"1"}}',
+    "ping": "{}",
+    "tools/list": f'{{"tools":{ROWS}}}',
+    "resources/list": f'{{"resources":{ROWS}}}',
+    "prompts/list": f'{{"prompts":{ROWS}}}',
+}
+
+# nginx knows the body of a request only where it passes it on, and has to know it to echo its id: so it
+# passes /rpc on to itself, the body in a header. A line in the log is a connection's first request.
+_CONFIG = """
+daemon off;
+master_process off;
+worker_rlimit_nofile 8192;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  {temp_paths}
+  default_type application/json;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  log_format connection $connection;
+  map $connection_requests $is_first {{ 1 1; default 0; }}
+  map $http_x_body $id {{ '~"id":"(?<found>[^"]+)"' $found; }}
+  map $http_x_body $method {{ '~"method":"(?<called>[^"]+)"' $called; }}
+  map $method $result {{
+    {results}
+  }}
+  upstream answers {{ server 127.0.0.1:{inner}; keepalive 512; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    access_log {folder}/connections.log connection if=$is_first;
+    location / {{ return 200 '{rows}'; }}
+    location = /health {{ return 200 '{{"status":"healthy"}}'; }}
+    location = /rpc {{
+      proxy_pass http://answers;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Body $request_body;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_method GET;
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{inner} backlog=1024;
+    access_log off;
+    location / {{ return 200 '{{"jsonrpc":"2.0","id":"$id","result":$result}}'; }}
+  }}
+}}
+"""
+
+
+class Loopback:
+    """nginx as a child process, in a directory of its own, ended with the ``with`` block."""
+
+    def __init__(self) -> None:
+        nginx = shutil.which(
+            "nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
+        )
+        if nginx is None:
+            raise SetupError("the benchmarks need nginx", "install it, then run again")
+        self._nginx = nginx
+        self._scratch = tempfile.TemporaryDirectory(prefix="pacemark-nginx-")
+        self.port = _free_port()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """Connections that have sent a request so far."""
+        return len(Path(self._scratch.name, "connections.log").read_text(encoding="ascii").splitlines())
+
+    def __enter__(self) -> Self:
+        folder = Path(self._scratch.name)
+        config = folder / "nginx.conf"
+        config.write_text(_config(folder, self.port), encoding="utf-8")
+        command = [self._nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
+        self._process = subprocess.Popen(bound_to_parent(command))
+        try:
+            self._wait_until_it_listens()
+        except SetupError:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(10)
+        self._scratch.cleanup()
+
+    def _wait_until_it_listens(self) -> None:
+        deadline = time.monotonic() + 5
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        said = Path(self._scratch.name, "error.log").read_text(encoding="utf-8")[-300:]
+        raise SetupError(f"nginx did not start: {said}", "see its message")
+
+
+def _config(folder: Path, port: int) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return _CONFIG.format(
+        folder=folder,
+        port=port,
+        inner=_free_port(),
+        rows=ROWS,
+        temp_paths=" ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
+        results=" ".join(f"{method} '{result}';" for method, result in _RESULTS.items()),
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
