@@ -1,5 +1,6 @@
 """A comparison in a reader's order and words, worst first, and in GitHub's Markdown."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pacemark.report import numerals
@@ -8,9 +9,15 @@ from pacemark.results.compare import Change, Comparison
 
 ALL_LABELS = "All labels"
 NAMES = {"throughput": "rate", "error": "errors"}
-MARKS = {"worse": "❌", "better": "✅", "same": "✅"}
-CHANGE_MARKS = {"regressed": "❌ regressed", "improved": "✅ improved", "same": "same", "shown": ""}
-_ORDER = {"regressed": 0, "improved": 2, "same": 3, "shown": 4}
+MARKS = {"worse": "❌", "better": "✅", "same": "✅", "inconclusive": "➖"}
+CHANGE_MARKS = {
+    "regressed": "❌ regressed",
+    "inconclusive": "➖ inconclusive",
+    "improved": "✅ improved",
+    "same": "same",
+    "shown": "",
+}
+_ORDER = {"regressed": 0, "inconclusive": 1, "improved": 2, "same": 3, "shown": 4}
 _UNITS = {"throughput": "/s", "error": "%"}
 
 
@@ -28,7 +35,8 @@ def comparison_markdown(comparison: Comparison, *, title: str = "Compared with t
 
 
 def worst_first(changes: Iterable[Change]) -> list[Change]:
-    """Regressions first, the largest relative one on top; then what improved, stayed and was only shown."""
+    """Regressions first, the largest relative one on top; then what may be chance, improved, stayed and was
+    only shown."""
     return sorted(
         changes, key=lambda change: (_ORDER[change.outcome], -_worsening(change), change.label or "")
     )
@@ -77,8 +85,11 @@ def headline(comparison: Comparison) -> str:
         parts.append(f"missing: {', '.join(comparison.missing)}")
     if parts:
         return f"{'; '.join(parts)}."
-    better = sum(change.outcome == "improved" for change in comparison.changes)
-    return f"No regression; {better} improved." if better else "No regression."
+    counted = Counter(change.outcome for change in comparison.changes)
+    parts = [f"{counted['improved']} improved"] if counted["improved"] else []
+    if counted["inconclusive"]:
+        parts.append(f"{counted['inconclusive']} inconclusive: too few samples to tell a change from chance")
+    return f"No regression; {', '.join(parts)}." if parts else "No regression."
 
 
 def terms(comparison: Comparison) -> str:

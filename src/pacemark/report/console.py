@@ -30,6 +30,7 @@ LEVEL_COLORS = {
     "same": "green",
     "regressed": "red",
     "improved": "green",
+    "inconclusive": "yellow",
     "shown": "",
     "missed": "red",
     "not judged": "bright_black",

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 from pacemark.errors import InputError
 from pacemark.results.digest import Digest, merge
-from pacemark.results.statistics import PERCENTS, exact_mean, percentile
+from pacemark.results.statistics import PERCENTS, exact_mean, percentile, percentile_interval
 from pacemark.workloads.objective import Basis
 
 ComparedMetric = Literal["p50", "p90", "p95", "p99", "mean", "throughput", "error"]
 LimitUnit = Literal["%", "ms", "/s"]
+Outcome = Literal["regressed", "improved", "same", "inconclusive", "shown"]
 
 _UNITS: Mapping[str, tuple[LimitUnit, ...]] = {"throughput": ("%", "/s"), "error": ("%",)}
 _LATENCY_UNITS: tuple[LimitUnit, ...] = ("%", "ms")
@@ -68,7 +69,8 @@ class Change(BaseModel):
     """One metric of one label (None: all samples) on both sides.
 
     Latencies in ms, ``throughput`` in samples a second, ``error`` in percent. ``outcome`` is ``shown`` where
-    no threshold was given for the metric or a side has no value.
+    no threshold was given for the metric or a side has no value, and ``inconclusive`` where a percentile
+    moved beyond its threshold but the 99 % intervals of both sides overlap: too few samples to tell.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,7 +83,7 @@ class Change(BaseModel):
     change_percent: float | None
     """Relative to the baseline; None where that is 0."""
     threshold: str
-    outcome: Literal["regressed", "improved", "same", "shown"]
+    outcome: Outcome
 
 
 class Comparison(BaseModel):
@@ -99,7 +101,7 @@ class Comparison(BaseModel):
     new: list[str]
     """Labels that the baseline lacks."""
     thresholds: list[str]
-    verdict: Literal["worse", "better", "same"]
+    verdict: Literal["worse", "better", "same", "inconclusive"]
     notes: list[str]
 
     @property
@@ -118,7 +120,8 @@ def compare(
     """Compare ``current`` with the pooled ``baselines``, each cut to its measured window before.
 
     Only the given thresholds apply; with none, p95 10 % and error 0.5 percentage points. A change counts
-    when it exceeds its threshold, compared exactly; one of a latency also when it is more than 1 ms.
+    when it exceeds its threshold, compared exactly; one of a latency also when it is more than 1 ms, one of
+    a percentile when the 99 % intervals of both sides lie apart.
     Throughput regresses downwards, everything else upwards.
 
     Raises:
@@ -162,10 +165,27 @@ def _changes(
     label: str | None, before: Digest, after: Digest, given: Mapping[ComparedMetric, Threshold], basis: Basis
 ) -> list[Change]:
     metrics: tuple[ComparedMetric, ...] = get_args(ComparedMetric)
-    return [
+    changes = [
         _change(label, metric, _value(before, metric, basis), _value(after, metric, basis), given.get(metric))
         for metric in metrics
     ]
+    return [
+        change.model_copy(update={"outcome": "inconclusive"})
+        if change.outcome in ("regressed", "improved") and _may_be_chance(change.metric, before, after, basis)
+        else change
+        for change in changes
+    ]
+
+
+def _may_be_chance(metric: ComparedMetric, before: Digest, after: Digest, basis: Basis) -> bool:
+    """Whether the intervals of a percentile on both sides overlap."""
+    if metric not in PERCENTS:
+        return False
+    old = percentile_interval(before, PERCENTS[metric], basis=basis)
+    new = percentile_interval(after, PERCENTS[metric], basis=basis)
+    if old is None or new is None:
+        return True
+    return (old[1] is None or new[0] <= old[1]) and (new[1] is None or old[0] <= new[1])
 
 
 def _value(digest: Digest, metric: ComparedMetric, basis: Basis) -> Fraction | None:
@@ -201,9 +221,7 @@ def _change(
     )
 
 
-def _outcome(
-    threshold: Threshold, before: Fraction | None, after: Fraction | None
-) -> Literal["regressed", "improved", "same", "shown"]:
+def _outcome(threshold: Threshold, before: Fraction | None, after: Fraction | None) -> Outcome:
     if before is None or after is None:
         return "shown"
     worse = before - after if threshold.metric == "throughput" else after - before
@@ -213,8 +231,12 @@ def _outcome(
     return "regressed" if worse > 0 else "improved"
 
 
-def _verdict(changes: Sequence[Change], missing: Sequence[str]) -> Literal["worse", "better", "same"]:
+def _verdict(
+    changes: Sequence[Change], missing: Sequence[str]
+) -> Literal["worse", "better", "same", "inconclusive"]:
     outcomes = {change.outcome for change in changes}
     if missing or "regressed" in outcomes:
         return "worse"
+    if "inconclusive" in outcomes:
+        return "inconclusive"
     return "better" if "improved" in outcomes else "same"

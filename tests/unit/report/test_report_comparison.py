@@ -7,7 +7,7 @@ from pacemark.report.comparison import comparison_markdown
 from pacemark.report.console import regression_lines
 from pacemark.report.markdown import escaped
 from pacemark.results.compare import Change, compare
-from pacemark.results.digest import Digest
+from pacemark.results.digest import Digest, merge
 
 
 def table_rows(markdown: str) -> list[list[str]]:
@@ -16,12 +16,12 @@ def table_rows(markdown: str) -> list[list[str]]:
 
 
 def test_a_comparison_lists_the_worst_first(passed: Run, failed: Run) -> None:
-    markdown = comparison_markdown(compare([measured(passed)], measured(failed)))
+    markdown = comparison_markdown(compare([measured(passed)] * 8, merge([measured(failed)] * 8)))
     assert markdown.startswith("## ❌ WORSE: ")
     judged = table_rows(markdown.partition("<details>")[0])[1:]
     outcomes = [row[6] for row in judged]
     assert outcomes[0] == "❌ regressed"
-    assert outcomes == sorted(outcomes, key=["❌ regressed", "✅ improved", "same"].index)
+    assert outcomes == sorted(outcomes, key=["❌ regressed", "➖ inconclusive", "✅ improved", "same"].index)
     changes = [
         float(re.sub(r"[^\d.]", "", row[4])) for row in judged if row[6] == "❌ regressed" and row[1] == "p95"
     ]
@@ -59,13 +59,21 @@ def test_errors_from_nothing_are_worse_than_any_share() -> None:
 
 
 def test_each_regression_is_a_line_with_metric_values_allowance_and_label(passed: Run, failed: Run) -> None:
-    comparison = compare([measured(passed)], measured(failed))
+    comparison = compare([measured(passed)] * 8, merge([measured(failed)] * 8))
     lines = regression_lines(comparison)
     assert len(lines) == len(comparison.regressions)
     assert any(
         re.fullmatch(r"p95 \d+ ms, was \d+ ms \(\+[\d,.]+ %\), allowed 10% \(GET /tools\)", line)
         for line in lines
     )
+
+
+def test_what_may_be_chance_is_said_to_be_inconclusive(passed: Run) -> None:
+    comparison = compare([measured(passed)], measured(passed))
+    doubtful = [change.model_copy(update={"outcome": "inconclusive"}) for change in comparison.changes]
+    comparison = comparison.model_copy(update={"changes": doubtful, "verdict": "inconclusive"})
+    assert "inconclusive: too few samples" in compared.headline(comparison)
+    assert comparison_markdown(comparison).startswith("## ➖ INCONCLUSIVE: ")
 
 
 def test_a_missing_label_is_a_line_too(passed: Run, hostile: Run) -> None:

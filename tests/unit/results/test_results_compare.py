@@ -71,11 +71,25 @@ def test_thresholds_that_are_refused_say_what_would_be_allowed(metric: str, text
 )
 def test_latency(tmp_path: Path, before: int, after: int, threshold: str, outcome: str) -> None:
     found = compare(
-        [_digest(tmp_path, [before] * 9)], _digest(tmp_path, [after] * 9), [Threshold.parse("p95", threshold)]
+        [_digest(tmp_path, [before] * 200)],
+        _digest(tmp_path, [after] * 200),
+        [Threshold.parse("p95", threshold)],
     )
     assert _change(found, "p95").outcome == outcome
     assert _change(found, "p95", "A").outcome == outcome
     assert found.verdict == {"same": "same", "regressed": "worse", "improved": "better"}[outcome]
+
+
+def test_a_percentile_of_few_samples_may_be_chance(tmp_path: Path) -> None:
+    base, current = _digest(tmp_path, [400] * 15), _digest(tmp_path, [400] * 14 + [494])
+    found = compare([base], current)
+    assert _change(found, "p95").change == 94
+    assert _change(found, "p95").outcome == "inconclusive"
+    assert (found.verdict, found.regressions) == ("inconclusive", [])
+    many = compare([_digest(tmp_path, [400] * 150)], _digest(tmp_path, [400] * 140 + [494] * 10))
+    assert _change(many, "p95").outcome == "inconclusive"
+    more = compare([_digest(tmp_path, [400] * 150)], _digest(tmp_path, [400] * 130 + [494] * 20))
+    assert _change(more, "p95").outcome == "regressed"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +120,7 @@ def test_pooled_baselines_have_their_mean_throughput(tmp_path: Path) -> None:
 
 
 def test_only_the_given_thresholds_apply(tmp_path: Path) -> None:
-    base, current = _digest(tmp_path, [100] * 9), _digest(tmp_path, [300] * 9)
+    base, current = _digest(tmp_path, [100] * 200), _digest(tmp_path, [300] * 200)
     found = compare([base], current, [Threshold.parse("throughput", "1%")])
     assert found.verdict == "same"
     assert {change.outcome for change in found.changes if change.metric != "throughput"} == {"shown"}
