@@ -8,12 +8,13 @@ from harness import Carried, engine, row, table_head, wait_until_quiet
 from loopback import Loopback
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import plan
+from pacemark.jmx import mix, plan
 from pacemark.jmx.elements import Node
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
-from pacemark.workloads.model import Workload
+from pacemark.workloads.model import Mix
 
+MIXES = {name: one for name, one in WORKLOADS.items() if isinstance(one, Mix)}
 THREADS = 16
 SETTLED_S = 10
 """By then everything is compiled."""
@@ -28,7 +29,7 @@ class Cost(NamedTuple):
     cpu_us: float
 
 
-def bare(workload: Workload) -> bytes:
+def bare(workload: Mix) -> bytes:
     """One of the workload's requests with its headers and its check, sent as fast as it goes."""
     request = next(
         one for one in workload.requests if not one.feeds and not one.absences and one.path != "/health"
@@ -51,7 +52,7 @@ def bare(workload: Workload) -> bytes:
             jmx.plan_root(f"{workload.title}, bare", "", plan._variables(workload)),
             (
                 Node(jmx.http_defaults("Connections", plan.CONNECT_TIMEOUT_MS, plan.RESPONSE_TIMEOUT_MS)),
-                Node(plan._headers(workload)),
+                Node(mix._headers(workload)),
                 Node(group, (sampler,)),
             ),
         )
@@ -76,11 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=25, help=f"of load, the first {SETTLED_S} not counted")
-    parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("--workloads", nargs="+", default=list(MIXES), choices=list(MIXES))
     asked = parser.parse_args()
     print(table_head("plan", "bare, /s", "ours, /s", "fewer", "bare, CPU us", "ours, CPU us", "more CPU"))
     with Loopback() as nginx:
-        for workload in (WORKLOADS[name] for name in asked.workloads):
+        for workload in (MIXES[name] for name in asked.workloads):
             documents = {"bare": bare(workload), "ours": plan.render(workload)}
             costs: dict[str, list[Cost]] = {name: [] for name in documents}
             for _ in range(asked.rounds):

@@ -11,7 +11,7 @@ from pacemark.jmx.plan import render
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
-from pacemark.workloads.model import Workload
+from pacemark.workloads.model import Mix
 
 WINDOW_S = 10
 """The claim: over any so many seconds after warm-up the mean is within 1 % of the target, or one request."""
@@ -36,7 +36,7 @@ def per_second(carried: Carried) -> list[int]:
     return [counted.get(second, 0) for second in range(load.ramp_up_s, load.duration_s)]
 
 
-def mix_error(carried: Carried, workload: Workload) -> float:
+def mix_error(carried: Carried, workload: Mix) -> float:
     """The largest deviation of a request's share, in percent of all, in any ``MIX_OVER`` in a row."""
     shares = carried.samples.select(
         (pl.col("label") == one.label).cast(pl.Int64).rolling_sum(MIX_OVER).sub(one.weight * MIX_OVER / 100)
@@ -46,7 +46,7 @@ def mix_error(carried: Carried, workload: Workload) -> float:
     return 100 * max(shares.row(0)) / MIX_OVER
 
 
-def measure(workload: Workload, load: Load, nginx: Loopback) -> tuple[str, bool]:
+def measure(workload: Mix, load: Load, nginx: Loopback) -> tuple[str, bool]:
     """A row of the table, and whether the claims held."""
     before = nginx.connections
     carried = Carried.out(engine(), render(workload), load, nginx.url)

@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from pacemark.jmx.plan import load_properties, render
 from pacemark.machine import machine
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.judge import judge
+from pacemark.results.measurements import measure
+from pacemark.results.measurements.model import Subject
 from pacemark.results.record import (
     Finding,
     GatewayFacts,
@@ -70,6 +72,8 @@ class Asked:
     out: Path
     local: Local | None = None
     heap_mb: int = field(default_factory=default_heap_mb)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Properties of the plan that are only this workload's, such as a test server's URL."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
 
@@ -194,6 +198,7 @@ def _load(
         "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
         "DATA_DIR": str(directory.resolve() / "data"),
         "summariser.interval": "5",
+        **asked.properties,
     }
     return execute(
         engine, plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
@@ -211,9 +216,19 @@ def _judged(
     before: Counters | str | None,
 ) -> RunRecord:
     window = asked.window
-    measured = digest.between(window.from_s, window.to_s)
+    requests = digest.without_lifetimes()
+    measured = requests.between(window.from_s, window.to_s)
+    own = measure(
+        Subject(
+            workload=asked.workload,
+            load=asked.load,
+            window=window,
+            digest=digest,
+            cut_short=bool(execution.stopped or execution.exit_code),
+        )
+    )
     due = asked.load.due_between(window.from_s, window.to_s)
-    objectives = judge(asked.objectives, measured, window=window, due=due)
+    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
     generator = _generator(asked, engine, execution, digest, measured, directory)
     after = _counters(asked)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
@@ -222,7 +237,7 @@ def _judged(
     evidence = Evidence(
         window=window,
         warm_up_s=asked.warm_up_s,
-        outcomes=figures(digest).outcomes,
+        outcomes=figures(requests).outcomes,
         recorded=digest.count,
         parents=digest.parents,
         in_window=measured.count,
@@ -236,6 +251,7 @@ def _judged(
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
+        own=own.reasons,
     )
     verdict, reasons = decide(evidence)
     record = _record(asked, engine, started, found, reasons=reasons)
@@ -245,6 +261,7 @@ def _judged(
             "exit_status": int(STATUS[verdict]),
             "recorded": Recorded(count=digest.count, errors=digest.errors),
             "objectives": objectives,
+            "sections": own.sections,
             "stages": _stages(asked.load, digest, directory),
             "generator": generator,
             "gateway": record.gateway.model_copy(update={"counted": counted}),
@@ -355,9 +372,9 @@ def _counted(
     if before.started_s != after.started_s:
         return {}
     answered: dict[str, int] = {}
-    for request in workload.requests:
-        handler = f"{request.method} {request.path.replace('${MCP_RPC_ENDPOINT}', rpc_endpoint)}"
-        outcomes = figures(digest.only(request.label)).outcomes
+    for label, pattern in workload.handlers.items():
+        handler = pattern.replace("${MCP_RPC_ENDPOINT}", rpc_endpoint)
+        outcomes = figures(digest.only(label)).outcomes
         answers = sum(count for outcome, count in outcomes.items() if not outcome.startswith(UNANSWERED))
         answered[handler] = answered.get(handler, 0) + answers
     grown = after.since(before)

@@ -10,10 +10,17 @@
 //   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
+// Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
+// takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
+// TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up.
 import groovy.transform.CompileStatic
+import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.locks.LockSupport
+import java.util.regex.Matcher
+import java.util.regex.Pattern
 import org.apache.jmeter.engine.util.CompoundVariable
 import org.apache.jmeter.functions.Jexl3Function
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
@@ -26,6 +33,7 @@ import org.slf4j.LoggerFactory
 @CompileStatic
 class Stage {
     double seconds, fromPerS, toPerS
+    int threads
     long startNs, lastsNs, slots
     AtomicLong next = new AtomicLong()
 
@@ -44,25 +52,55 @@ class Pacer {
     final String[] mix
     final AtomicLong taken = new AtomicLong()
     final AtomicBoolean ended = new AtomicBoolean()
+    final AtomicInteger leaving = new AtomicInteger()
     final String test = UUID.randomUUID().toString().substring(0, 8)
     static final String END = 'default'
+    static final Pattern STAGE = ~/.*: ([0-9.]+) s, ([0-9.]+) to ([0-9.]+) a second, ([0-9]+) threads/
     static final Logger log = LoggerFactory.getLogger('pacing')
+
+    final long startNs
+    final double duration, rampUp, rate
+    final int threads
+    final Map<Integer, long[]> own = new ConcurrentHashMap<>()
 
     Pacer(Object engine, JMeterVariables vars) {
         this.engine = engine
-        mix = interleave(vars.get('MIX'))
-        double duration = number(vars, 'DURATION'), rampUp = Math.min(number(vars, 'RAMP_UP'), duration)
-        double rate = number(vars, 'TARGET_RPS')
+        mix = interleave(vars.get('MIX') ?: '100% next')
+        duration = number(vars, 'DURATION')
+        rampUp = Math.min(number(vars, 'RAMP_UP'), duration)
+        rate = number(vars, 'TARGET_RPS')
+        threads = (int) number(vars, 'THREADS')
         if (rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
         loadWhatTheFirstRequestNeeds()
-        long start = System.nanoTime()
+        startNs = System.nanoTime()
         double at = 0.0d
-        for (double[] s : [[rampUp, 0.0d, rate], [duration - rampUp, rate, rate]] as double[][]) {
+        for (double[] s : shape(vars.get('STAGES'))) {
             if (s[0] <= 0.0d) continue
             long slots = (long) Math.ceil((s[1] + s[2]) / 2.0d * s[0] - 1e-9d)
-            stages << new Stage(seconds: s[0], fromPerS: s[1], toPerS: s[2], slots: slots,
-                startNs: start + (long) (at * 1e9d), lastsNs: (long) (s[0] * 1e9d))
+            stages << new Stage(seconds: s[0], fromPerS: s[1], toPerS: s[2], threads: (int) s[3], slots: slots,
+                startNs: startNs + (long) (at * 1e9d), lastsNs: (long) (s[0] * 1e9d))
             at += s[0]
+        }
+    }
+
+    // Seconds, rate at the start, rate at the end, threads of each stage.
+    private List<double[]> shape(String text) {
+        if (!text) return [[rampUp, 0.0d, rate, threads] as double[], [duration - rampUp, rate, rate, threads] as double[]]
+        List<double[]> shape = []
+        for (String part : text.split(';')) {
+            Matcher m = STAGE.matcher(part)
+            if (!m.matches()) throw new JMeterStopTestException('STAGES: cannot read "' + part.trim() + '"')
+            shape << ((1..4).collect { Double.parseDouble(m.group((int) it)) } as double[])
+        }
+        double lasts = 0.0d, peak = 0.0d, most = 0.0d
+        for (double[] s : shape) {
+            lasts += s[0]
+            peak = Math.max(peak, Math.max(s[1], s[2]))
+            most = Math.max(most, s[3])
+        }
+        double time = duration / lasts, share = rate / peak, each = threads / most
+        return shape.collect { double[] s ->
+            [s[0] * time, s[1] * share, s[2] * share, Math.ceil(s[3] * each - 1e-9d)] as double[]
         }
     }
 
@@ -118,14 +156,48 @@ class Pacer {
 
     // The name of the request to send now. It returns when that is due.
     String take(JMeterContext ctx) {
+        int thread = ctx.threadNum
         long now = System.nanoTime()
         for (Stage stage : stages) {
             if (now - stage.startNs >= stage.lastsNs) continue
+            if (thread >= stage.threads) {
+                if (!parkUntil(stage.startNs + stage.lastsNs)) return END
+                now = System.nanoTime()
+                continue
+            }
             long k = stage.next.getAndIncrement()
             if (k < stage.slots) return await(ctx.variables, stage.dueNs(k), now)
         }
         if (!ended.getAndSet(true)) report()
         return END
+    }
+
+    // The same for a thread whose slots are its own.
+    String takeOwn(JMeterContext ctx) {
+        int thread = ctx.threadNum
+        long k = own.computeIfAbsent(thread) { [0L] as long[] }[0]++
+        double due = rampUp * thread / threads + k * threads / rate
+        long now = System.nanoTime()
+        if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
+            if (leaving.incrementAndGet() == threads) report()
+            return END
+        }
+        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+    }
+
+    // Whether the load is over: what is left to do is to say goodbye.
+    boolean over() {
+        return System.nanoTime() - startNs >= (long) (duration * 1e9d)
+    }
+
+    // False when the thread is to end.
+    private static boolean parkUntil(long ns) {
+        while (ns - System.nanoTime() > 0L) {
+            LockSupport.parkNanos(ns - System.nanoTime())
+            if (Thread.interrupted()) return false
+        }
+        return true
     }
 
     // Where the slots of a stage that were not taken are told from those that never were due.
@@ -138,10 +210,7 @@ class Pacer {
 
     private String await(JMeterVariables vars, long dueNs, long now) {
         boolean waited = now - dueNs <= 0L
-        while (dueNs - System.nanoTime() > 0L) {
-            LockSupport.parkNanos(dueNs - System.nanoTime())
-            if (Thread.interrupted()) return END
-        }
+        if (!parkUntil(dueNs)) return END
         long n = taken.getAndIncrement()
         vars.put('REQUEST_ID', test + '-' + n)
         vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))

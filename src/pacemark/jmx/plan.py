@@ -1,25 +1,30 @@
 """A workload as a JMeter test plan that also stands on its own."""
 
-from importlib import resources
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
+from pacemark.jmx import mix
 from pacemark.jmx.elements import Node, Variable
-from pacemark.workloads.load import Load
-from pacemark.workloads.model import Request, Workload
+from pacemark.workloads.load import Load, Stage
+from pacemark.workloads.model import Mix, Workload
 
 SAMPLE_VARIABLES = ("late_ms", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
 column of a row and one character long, so that a row cut off by a kill can be told from a whole one."""
 
-NEXT_REQUEST = "${__jexl3(props.get('pacer').take(ctx))}"
-"""Waits for the next slot and names its request. JMeter compiles such an expression once a thread if it has
-fewer than 64 characters."""
-
 CONNECT_TIMEOUT_MS = 5_000
 RESPONSE_TIMEOUT_MS = 30_000
-PACING_ENDS_FIRST_S = 40
-"""The pacing ends the load; the thread group's own clock is its backstop. It starts a second earlier, and a
-request in flight at the end may take its whole time-out before its thread sees that the slots are gone."""
+
+
+class Body(NamedTuple):
+    """What one kind of workload puts into a plan: variables of its own, and what its users do."""
+
+    variables: Callable[[Any], list[Variable]]
+    nodes: Callable[[Any], tuple[Node, ...]]
+
+
+BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
 
 _COMMENT = """{summary}
 
@@ -57,8 +62,7 @@ def render(workload: Workload) -> bytes:
             jmx.plan_root(workload.title, _comment(workload), _variables(workload)),
             (
                 Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS)),
-                Node(_headers(workload)),
-                _group(workload),
+                *BODIES[type(workload)].nodes(workload),
                 Node(jmx.results_tree("Every request and answer (enable in the GUI only)")),
             ),
         )
@@ -80,6 +84,10 @@ def _variables(workload: Workload) -> list[Variable]:
         "DURATION": "Seconds of load in all",
         "TARGET_RPS": "Requests a second, over all threads, after the ramp-up",
     }
+    full = workload.scales["full"]
+    if full.shape:
+        described["RAMP_UP"] = "Seconds in which the threads start; part of the duration"
+        described["TARGET_RPS"] = "Requests a second, over all threads, in the stages of the highest rate"
     items = [
         Variable(
             "GATEWAY_URL",
@@ -88,13 +96,14 @@ def _variables(workload: Workload) -> list[Variable]:
         ),
         Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"),
     ]
-    if any("MCP_RPC_ENDPOINT" in request.path for request in workload.requests):
-        items.append(Variable("MCP_RPC_ENDPOINT", "${__P(MCP_RPC_ENDPOINT,/rpc)}", "The JSON-RPC endpoint"))
-    for name, value in load_properties(workload.scales["full"]).items():
+    for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))
-    mix = "; ".join(f"{request.weight:g}% {request.label}" for request in workload.requests)
-    items.append(Variable("MIX", mix, "Share of each request, by its sampler's name"))
+    if full.shape:
+        stages = "; ".join(_stage_text(stage) for stage in full.shape)
+        note = "The load's shape; DURATION, TARGET_RPS and THREADS stretch it to theirs"
+        items.append(Variable("STAGES", stages, note))
+    items += BODIES[type(workload)].variables(workload)
     if workload.feeds:
         items.append(
             Variable("DATA_DIR", "${__P(DATA_DIR,data)}", "Folder of the CSV files; relative to this plan")
@@ -102,57 +111,6 @@ def _variables(workload: Workload) -> list[Variable]:
     return items
 
 
-def _headers(workload: Workload) -> jmx.Element:
-    items = {"Authorization": "Bearer ${TOKEN}", "Accept": "application/json"}
-    if any(request.body for request in workload.requests):
-        items["Content-Type"] = "application/json"
-    return jmx.headers("Token and formats", items)
-
-
-def _group(workload: Workload) -> Node:
-    pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
-    clock = Node(
-        jmx.once_a_thread("Before the first request"), (Node(jmx.do_nothing("Start the clock"), (pacing,)),)
-    )
-    # First, for an expression that failed is empty and takes the first.
-    end = Node(jmx.stop_thread("default", "No slot is left, or the pacing failed: the thread ends."))
-    choices = tuple(_choice(request) for request in workload.requests)
-    slots = Node(jmx.switch("The request of the next slot", NEXT_REQUEST), (end, *choices))
-    group = jmx.thread_group(
-        f"{workload.title}: users",
-        "${THREADS}",
-        "${RAMP_UP}",
-        f"${{__intSum(${{DURATION}},{PACING_ENDS_FIRST_S})}}",
-        f"The pacing ends the load after DURATION seconds. This group's clock, {PACING_ENDS_FIRST_S} s "
-        "longer, only guards against a pacing that does not.",
-    )
-    return Node(group, (clock, slots))
-
-
-def _choice(request: Request) -> Node:
-    check = request.check
-    sampler = Node(
-        jmx.http_request(request.label, request.method, "${GATEWAY_URL}" + request.path, request.body),
-        (
-            # First: when it passes it leaves no message, where the JSON assertion leaves an empty one,
-            # and JMeter writes the first message there is.
-            *(Node(jmx.absence_assertion(absence.name, absence.pattern)) for absence in request.absences),
-            # Below its own sampler: a function's value, and so the id, is kept for a whole iteration.
-            Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex)),
-        ),
-    )
-    if not request.feeds:
-        return sampler
-    # Below a controller a data set is read once for each of these requests, not for all the others too.
-    feeds = (
-        Node(jmx.csv_data(f"Next row of {feed}.csv", f"${{DATA_DIR}}/{feed}.csv")) for feed in request.feeds
-    )
-    return Node(jmx.simple_controller(request.label), (*feeds, sampler))
-
-
-def script(name: str) -> str:
-    """A Groovy script of this room, as it stands in a plan."""
-    text = resources.files("pacemark.jmx").joinpath(f"{name}.groovy").read_text(encoding="utf-8")
-    # JMeter would replace it, in comments too: once and for all, or defeating the compiled script's cache.
-    assert "${" not in text, f"{name}.groovy holds a JMeter variable"
-    return text
+def _stage_text(stage: Stage) -> str:
+    rates = f"{stage.from_per_s:g} to {stage.to_per_s:g}"
+    return f"{stage.name}: {stage.seconds:g} s, {rates} a second, {stage.threads} threads"

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from pacemark.results.digest import Digest
+from pacemark.results.digest import LIFETIME, Digest
 from pacemark.results.outcomes import OK
 from pacemark.results.record import RunRecord
 from pacemark.results.statistics import Summary, outcome_timeline, percentile_curve, timeline
@@ -31,6 +31,7 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
     null where nothing was sampled; rates are a second. ``labels`` starts with all of them together; past
     ``MAX_LABELS`` the least frequent have no lines of their own (they are in the tables).
     """
+    digest = digest.without_lifetimes()
     drawn = digest.between(0, _end_s(record, digest))
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
     grid = timeline(drawn, max_points=points)
@@ -65,8 +66,9 @@ def bases_of(summary: Summary) -> list[Basis]:
 
 def shown_labels(summary: Summary) -> list[str]:
     """The labels with lines of their own, in the table's order."""
-    frequent = sorted(summary.labels, key=lambda label: -summary.labels[label].count)[:MAX_LABELS]
-    return [label for label in summary.labels if label in frequent]
+    labels = [label for label in summary.labels if not label.endswith(LIFETIME)]
+    frequent = sorted(labels, key=lambda label: -summary.labels[label].count)[:MAX_LABELS]
+    return [label for label in labels if label in frequent]
 
 
 def _end_s(record: RunRecord | None, digest: Digest) -> float:

@@ -94,6 +94,7 @@ def _environment() -> Environment:
         "clock": numerals.clock,
         "limit": numerals.limit,
         "judged": numerals.judged_value,
+        "cell": numerals.cell,
     }
     return environment
 

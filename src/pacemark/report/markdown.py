@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pacemark.report import numerals, wording
 from pacemark.report.failures import failures
-from pacemark.results.record import JudgedObjective, RunRecord
+from pacemark.results.record import JudgedObjective, RunRecord, Section
 from pacemark.results.statistics import Figures, Summary
 
 MAX_FAILURES = 20
@@ -24,6 +24,7 @@ def summary_markdown(record: RunRecord | None, summary: Summary | None, *, title
         escaped(wording.headline(record)),
         "\n".join(_reasons(record)),
         _objectives(record.objectives) if record and record.objectives else "",
+        *(_section(section) for section in (record.sections if record else [])),
         *((_by_label(summary), _failures(summary)) if summary else ()),
         _footer(record, summary),
     ]
@@ -69,6 +70,13 @@ def _objectives(objectives: Sequence[JudgedObjective]) -> str:
         for judged in objectives
     ]
     return table(("Objective", "Requests", "Measured", "Limit", "Outcome"), rows, left=2)
+
+
+def _section(section: Section) -> str:
+    header = [escaped(f"{column.name} {column.unit}".strip()) for column in section.columns]
+    rows = [[escaped(numerals.cell(cell)) for cell in row] for row in section.rows]
+    parts = [f"### {escaped(section.title)}", escaped(section.summary), table(header, rows) if rows else ""]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _by_label(summary: Summary) -> str:

@@ -91,6 +91,15 @@ def limit(objective: Objective) -> str:
     return f"{sign} {plain(objective.limit)} {objective.unit}"
 
 
+def cell(value: str | float | None) -> str:
+    """A cell of a section's table: text as it is, a number to three digits or the whole of it."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else significant(value, 3)
+
+
 def judged_value(judged: JudgedObjective) -> str:
     """The measured value with its unit, with as many digits as it takes not to contradict the outcome:
     0.09996 % against a limit of < 0.1 % is not shown as 0.1 %.

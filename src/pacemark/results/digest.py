@@ -16,6 +16,9 @@ from pacemark.results.record import Window
 DIGEST_FILE = "digest.parquet"
 SAMPLES_FILE = "samples.jtl"
 
+LIFETIME = " lifetime"
+"""How the label of a sample ends that says how long a connection lasted."""
+
 _FORMAT = 1
 _META = "pacemark.digest"
 _KEYS = {
@@ -163,6 +166,12 @@ class Digest:
     def labels(self) -> tuple[str, ...]:
         """The labels that have samples, sorted."""
         return tuple(sorted(self.cells["label"].cast(pl.String).unique()))
+
+    def without_lifetimes(self) -> Self:
+        """Without the labels that end in ``lifetime``: how long a connection lasted is no latency, so it is
+        no part of what all labels together show."""
+        is_one = pl.col("label").cast(pl.String).str.ends_with(LIFETIME)
+        return replace(self, cells=self.cells.filter(~is_one))
 
     def only(self, label: str) -> Self:
         """The samples of one label, over the same window."""

@@ -1,19 +1,33 @@
 """Objectives put to a digest: met, missed, or not judged and why."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pacemark.results.digest import Digest
 from pacemark.results.record import JudgedObjective, Window
 from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
-from pacemark.workloads.objective import Basis, Objective
+from pacemark.workloads.objective import OWN, Basis, Objective
 
 LEAST_BEYOND = 20
 """Samples that must lie beyond a percentile's rank for its value to mean something."""
 
 
+class Own(NamedTuple):
+    """A workload's own figure in its objective's unit, by unit where there are two; or why there is none."""
+
+    value: float | None
+    why: str = ""
+
+
 def judge(
-    objectives: Iterable[Objective], digest: Digest, *, window: Window, due: float | None
+    objectives: Iterable[Objective],
+    digest: Digest,
+    *,
+    window: Window,
+    due: float | None,
+    own: Mapping[tuple[str, str], Own] = MappingProxyType({}),
 ) -> list[JudgedObjective]:
     """Judge each objective on a digest that was cut to the measured window.
 
@@ -24,8 +38,12 @@ def judge(
     Args:
         window: the measured window as it was planned. The digest's own may be rounded outward to slices.
         due: samples that were planned in ``window``, None where nothing was: the 100 % of a rate.
+        own: the figures that only this workload has, by metric and unit.
     """
-    return [_judged(objective, digest, window, due) for objective in objectives]
+    return [
+        _judged_own(objective, own) if objective.metric in OWN else _judged(objective, digest, window, due)
+        for objective in objectives
+    ]
 
 
 def one_line(judged: JudgedObjective) -> str:
@@ -38,6 +56,15 @@ def one_line(judged: JudgedObjective) -> str:
         return f"{objective.metric} not judged, {limit} ({label}): {judged.why}"
     value = "unknown" if judged.value is None else _shown(judged.value, objective)
     return f"{objective.metric} {value}{unit}{objective.unit}, {limit} ({label})"
+
+
+def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
+    found = own.get((objective.metric, objective.unit))
+    if found is None:
+        return _not_judged(objective, "this is not measured here")
+    if found.value is None:
+        return _not_judged(objective, found.why)
+    return _decided(objective, found.value)
 
 
 def _judged(objective: Objective, digest: Digest, window: Window, due: float | None) -> JudgedObjective:

@@ -78,6 +78,46 @@ class StageFigures(Record):
     """Planned requests that had not started when the stage ended; they were dropped."""
 
 
+class Column(Record):
+    """A column of a section's table."""
+
+    name: str
+    unit: str = ""
+
+
+class Series(Record):
+    """A line of a chart: a value at each of the chart's instants, None where there is none."""
+
+    name: str
+    values: list[float | None]
+
+
+class Chart(Record):
+    """Values over time; ``at_s`` are seconds from the first sample."""
+
+    title: str
+    note: str = ""
+    unit: str
+    at_s: list[float]
+    series: list[Series]
+
+
+class Section(Record):
+    """A part of the report that only some workloads have: what it found in a sentence, a table, charts.
+
+    Numbers in a row stay numbers; None is shown as absent.
+    """
+
+    title: str
+    summary: str
+    """What a reader should take away."""
+    note: str = ""
+    """How the figures are to be read."""
+    columns: list[Column] = []
+    rows: list[list[str | int | float | None]] = []
+    charts: list[Chart] = []
+
+
 class Generator(Record):
     """JMeter's own figures over the measured window: is the generator what was measured?"""
 
@@ -139,6 +179,8 @@ class RunRecord(Record):
     reasons: list[Reason] = []
     objectives: list[JudgedObjective] = []
     stages: list[StageFigures] = []
+    sections: list[Section] = []
+    """What this workload measures besides."""
     gateway: GatewayFacts
     generator: Generator | None = None
     preflight: list[Finding] = []

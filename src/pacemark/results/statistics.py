@@ -94,7 +94,8 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
     """Figures in all and by label, over ``window`` (seconds from the first sample) or all there is.
 
     A window that cuts a slice is rounded outward (see ``Digest.between``) and the summary tells the rounded
-    one. Throughput is over the window as planned, even where the samples end early.
+    one. Throughput is over the window as planned, even where the samples end early. Lifetimes of connections
+    stand among the labels, not in the total.
     """
     if window is not None:
         digest = digest.between(window.from_s, window.to_s)
@@ -105,7 +106,7 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
     )
     return Summary(
         window=span,
-        total=figures(digest),
+        total=figures(digest.without_lifetimes()),
         labels={label: figures(digest.only(label)) for label in digest.labels},
     )
 

@@ -53,6 +53,8 @@ class Evidence:
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
     unknown: Sequence[str] = ()
     """What could not be found out about the gateway, and why."""
+    own: Sequence[Reason] = ()
+    """What the workload's own measurements say."""
 
     @property
     def was_cut_short(self) -> bool:
@@ -67,8 +69,9 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[Reason]]:
     generator otherwise; errors above an objective are the gateway's even when they also cost the rate; apart
     from that ``invalid`` outranks ``fail``.
     """
-    reasons = [*_invalid(evidence), *_objectives(evidence)]
-    warnings = list(_warnings(evidence))
+    own = [reason for reason in evidence.own if reason.level != "warning"]
+    reasons = [*_invalid(evidence), *_objectives(evidence), *own]
+    warnings = [*_warnings(evidence), *(reason for reason in evidence.own if reason.level == "warning")]
     for verdict in ("invalid", "fail"):
         if any(reason.level == verdict for reason in reasons):
             reasons.sort(key=lambda reason: reason.level != verdict)

@@ -38,7 +38,10 @@ class Stage(BaseModel):
 class Load(BaseModel):
     """Stages one after another, starting with the ramp-up in which the threads start.
 
-    The duration includes the ramp-up, as JMeter's does; both are whole seconds, as JMeter's are.
+    Without a ``shape`` these are the ramp-up and a steady stage. With one, its stages are stretched so that
+    they last ``duration_s`` in all, with ``rate_per_s`` the highest of their rates and ``threads`` the most
+    threads: every scale of a workload has the same shape. The duration includes the ramp-up, as JMeter's
+    does; both are whole seconds, as JMeter's are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +50,7 @@ class Load(BaseModel):
     ramp_up_s: int = Field(ge=0)
     duration_s: int = Field(ge=1)
     rate_per_s: float = Field(gt=0)
+    shape: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
     def _ramp_up_ends(self) -> Self:
@@ -58,7 +62,9 @@ class Load(BaseModel):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The ramp-up, when there is one, and the steady stage."""
+        """What the shape makes of this load, or the ramp-up, when there is one, and the steady stage."""
+        if self.shape:
+            return self._stretched()
         steady = Stage(
             name="steady",
             seconds=self.duration_s - self.ramp_up_s,
@@ -76,6 +82,21 @@ class Load(BaseModel):
             threads=self.threads,
         )
         return (ramp, steady)
+
+    def _stretched(self) -> tuple[Stage, ...]:
+        time = self.duration_s / sum(stage.seconds for stage in self.shape)
+        rate = self.rate_per_s / max(max(stage.from_per_s, stage.to_per_s) for stage in self.shape)
+        threads = self.threads / max(stage.threads for stage in self.shape)
+        return tuple(
+            Stage(
+                name=stage.name,
+                seconds=stage.seconds * time,
+                from_per_s=stage.from_per_s * rate,
+                to_per_s=stage.to_per_s * rate,
+                threads=math.ceil(stage.threads * threads - 1e-9),
+            )
+            for stage in self.shape
+        )
 
     def timeline(self) -> Iterator[tuple[float, Stage]]:
         """Each stage with the second at which it starts."""
@@ -109,4 +130,5 @@ class Load(BaseModel):
             ramp_up_s=ramp_up_s,
             duration_s=max(math.ceil(self.duration_s * factor), ramp_up_s + 1),
             rate_per_s=self.rate_per_s * factor,
+            shape=self.shape,
         )

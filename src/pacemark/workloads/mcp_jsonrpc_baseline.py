@@ -2,10 +2,10 @@
 
 from pacemark.workloads.json_rpc import PROTOCOL_VERSION, TOOL_FAILED, answered, has_array, json_rpc
 from pacemark.workloads.load import Load
-from pacemark.workloads.model import Workload
+from pacemark.workloads.model import Mix
 from pacemark.workloads.objective import Objective
 
-WORKLOAD = Workload(
+WORKLOAD = Mix(
     name="mcp_jsonrpc_baseline",
     title="MCP JSON-RPC baseline",
     protocol="JSON-RPC",

@@ -1,5 +1,6 @@
 """The vocabulary of a workload: requests and their weights, true answers, the load, the objectives."""
 
+from abc import ABC, abstractmethod
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -59,36 +60,47 @@ class Request(Vocabulary):
     """The data files whose next row this request takes."""
 
 
-class Workload(Vocabulary):
-    """One of the ten: everything that is said about it, said once."""
+class Workload(Vocabulary, ABC):
+    """One of the ten: everything that is said about it, said once. How its users act is its subclass's."""
 
     name: str
     title: str
     protocol: str
     summary: str
-    requests: tuple[Request, ...]
     objectives: tuple[Objective, ...]
     scales: dict[ScaleName, Load]
     calls_mcp: bool = False
     """Whether tools and resources must be there to call."""
+    measurements: tuple[str, ...] = ()
+    """Its own measurements beside those of every run, by the names in ``results/measurements``."""
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if abs(sum(request.weight for request in self.requests) - 100) > 1e-9:
-            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
+    def _scales_are_whole(self) -> Self:
         if missing := set(SCALES) - set(self.scales):
             raise ValueError(f"{self.name} lacks the scales {sorted(missing)}")
+        if len({load.shape for load in self.scales.values()}) > 1:
+            raise ValueError(f"the scales of {self.name} differ in shape")
         return self
 
     @property
+    @abstractmethod
     def labels(self) -> tuple[str, ...]:
         """The labels that a run of this workload must show."""
-        return tuple(request.label for request in self.requests)
+
+    @property
+    @abstractmethod
+    def described(self) -> tuple[tuple[str, str, str], ...]:
+        """For the reference page, of each label: itself, its share or how often, what a true answer is."""
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
-        """Every data file that some request reads, once."""
-        return tuple(dict.fromkeys(feed for request in self.requests for feed in request.feeds))
+        """Every data file that is read, once."""
+        return ()
+
+    @property
+    def handlers(self) -> dict[str, str]:
+        """By label, the handler by which the gateway counts it, such as ``GET /tools``; where it does."""
+        return {}
 
     def load_at(self, scale: str) -> Load:
         """The load at a named scale or at a number by which ``full`` is multiplied.
@@ -107,3 +119,38 @@ class Workload(Vocabulary):
                 f"'{scale}' is no scale", f"use one of {', '.join(SCALES)}, or a number such as 0.1"
             )
         return self.scales["full"].scaled(factor)
+
+
+class Mix(Workload):
+    """Every user sends the request of the next slot: requests by weight, at the load's rate."""
+
+    requests: tuple[Request, ...]
+
+    @model_validator(mode="after")
+    def _weights_are_whole(self) -> Self:
+        if abs(sum(request.weight for request in self.requests) - 100) > 1e-9:
+            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(request.label for request in self.requests)
+
+    @property
+    def described(self) -> tuple[tuple[str, str, str], ...]:
+        return tuple(
+            (
+                request.label,
+                f"{request.weight:g} %",
+                "; ".join([request.check.name, *(absence.name for absence in request.absences)]),
+            )
+            for request in self.requests
+        )
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        return tuple(dict.fromkeys(feed for request in self.requests for feed in request.feeds))
+
+    @property
+    def handlers(self) -> dict[str, str]:
+        return {request.label: f"{request.method} {request.path}" for request in self.requests}

@@ -7,15 +7,34 @@ from pydantic import BaseModel, ConfigDict
 
 from pacemark.errors import InputError
 
-Metric = Literal["p50", "p90", "p95", "p99", "p999", "mean", "min", "max", "errors", "rate"]
+Metric = Literal[
+    "p50", "p90", "p95", "p99", "p999", "mean", "min", "max", "errors", "rate",
+    "recovery", "clearance", "growth", "drops", "reconnections", "loss", "breaking_point",
+]  # fmt: skip
 Comparison = Literal["<", "<=", ">", ">="]
 Basis = Literal["response", "elapsed"]
-Unit = Literal["ms", "%", "/s"]
+Unit = Literal["ms", "%", "/s", "s"]
+
+OWN: dict[str, tuple[Unit, ...]] = {
+    "recovery": ("s",),
+    "clearance": ("s",),
+    "growth": ("%",),
+    "drops": ("%",),
+    "reconnections": ("%",),
+    "loss": ("%",),
+    "breaking_point": ("/s", "%"),
+}
+"""Metrics that only some workloads measure, with their units, the usual one first. Seconds from the step down
+until P95 is back (recovery) and until errors are (clearance); memory gained in the run (growth); streams that
+broke (drops), and those of them that came back (reconnections); messages without their reply (loss); the
+highest rate held, in requests a second or of the highest that was asked for (breaking_point)."""
+
+_UNITS: dict[str, tuple[Unit, ...]] = {"errors": ("%",), "rate": ("/s", "%"), **OWN}
 
 _TEXT = re.compile(
     r"""^\s*(?:(?P<label>.+?)\s*:\s+)?
         (?:(?P<basis>response|elapsed)\s+)?
-        (?P<metric>[a-z0-9]+)\s*
+        (?P<metric>[a-z0-9_]+)\s*
         (?P<comparison><=|>=|<|>)\s*
         (?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|%|/s)?\s*$""",
     re.VERBOSE,
@@ -56,13 +75,13 @@ class Objective(BaseModel):
                 f"write {GRAMMAR}, where METRIC is one of {', '.join(get_args(Metric))}",
             )
         metric, unit, limit = match["metric"], match["unit"], float(match["limit"])
-        default: Unit = "%" if metric == "errors" else "/s" if metric == "rate" else "ms"
+        units = _UNITS.get(metric, ("ms",))
+        default = units[0]
         if unit == "s" and default == "ms":
             unit, limit = "ms", limit * 1000
-        allowed = {"errors": ("%",), "rate": ("/s", "%")}.get(metric, ("ms",))
-        if (unit or default) not in allowed:
+        if (unit or default) not in units:
             raise InputError(
-                f"the objective '{text}' gives {metric} in '{unit}'", f"use {' or '.join(allowed)}"
+                f"the objective '{text}' gives {metric} in '{unit}'", f"use {' or '.join(units)}"
             )
         return cls.model_validate(
             {
@@ -78,7 +97,7 @@ class Objective(BaseModel):
     @property
     def is_latency(self) -> bool:
         """Whether the limit is in milliseconds."""
-        return self.metric not in ("errors", "rate")
+        return self.metric not in _UNITS
 
     @property
     def key(self) -> tuple[str, str | None]:
@@ -100,5 +119,5 @@ class Objective(BaseModel):
     def __str__(self) -> str:
         label = f"{self.label}: " if self.label else ""
         basis = f"{self.basis} " if self.is_latency else ""
-        unit = self.unit if self.unit != "ms" else " ms"
+        unit = f" {self.unit}" if self.unit in ("ms", "s") else self.unit
         return f"{label}{basis}{self.metric} {self.comparison} {self.limit:g}{unit}"

@@ -1,7 +1,7 @@
 """REST API baseline: the gateway's read endpoints at 1,000 requests a second."""
 
 from pacemark.workloads.load import Load
-from pacemark.workloads.model import Check, Request, Workload
+from pacemark.workloads.model import Check, Mix, Request
 from pacemark.workloads.objective import Objective
 
 # [0:] can be applied to arrays only; what the filter finds are the rows without an id.
@@ -14,7 +14,7 @@ def get(path: str, weight: float, check: Check = ROWS) -> Request:
     return Request(label=f"GET {path}", weight=weight, method="GET", path=path, check=check)
 
 
-WORKLOAD = Workload(
+WORKLOAD = Mix(
     name="rest_api_baseline",
     title="REST API baseline",
     protocol="HTTP",

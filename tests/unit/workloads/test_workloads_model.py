@@ -2,7 +2,7 @@ import pytest
 
 from pacemark.errors import InputError
 from pacemark.workloads import WORKLOADS, workload
-from pacemark.workloads.model import SCALES, Workload
+from pacemark.workloads.model import SCALES, Mix, Workload
 
 # The request's own tables.
 REQUESTED = {
@@ -29,6 +29,7 @@ REQUESTED = {
 def test_a_workload_is_what_the_request_states(name: str) -> None:
     weights, numbers, objective = REQUESTED[name]
     one = workload(name)
+    assert isinstance(one, Mix)
     assert {request.label: request.weight for request in one.requests} == weights
     full = one.load_at("full")
     assert (full.threads, full.ramp_up_s, full.duration_s, full.rate_per_s) == numbers

@@ -1,0 +1,47 @@
+"""What a measurement is made from, and what it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pacemark.results.digest import Digest
+from pacemark.results.judge import Own
+from pacemark.results.record import Reason, Section, Window
+from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
+
+
+@dataclass(frozen=True)
+class ProcessReading:
+    """One look at a process that Pacemark started."""
+
+    at_s: float
+    """Seconds from the first sample."""
+    service: str
+    memory_bytes: int
+    """Resident set size."""
+    connections: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run, as far as measurements need it."""
+
+    workload: Workload
+    load: Load
+    window: Window
+    digest: Digest
+    """All of it, lifetimes too."""
+    processes: Sequence[ProcessReading] = ()
+    """Empty where the gateway's processes are not ours to look at."""
+    cut_short: bool = False
+    """Whether the load ended before its time."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found: figures for objectives by metric and unit, parts of the report, reasons."""
+
+    own: dict[tuple[str, str], Own] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    """Warnings, and what makes the run ``fail`` or ``invalid`` beside its objectives."""
