@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from pacemark import __version__
 from pacemark.commands import measure, results
+from pacemark.commands.gui import gui
 from pacemark.commands.plans import plans_app
 from pacemark.commands.stack import stack_app
 from pacemark.commands.terminal import complain, say
@@ -34,6 +35,7 @@ app.command()(results.compare)
 app.add_typer(results.baseline_app, name="baseline")
 app.add_typer(plans_app, name="plans")
 app.add_typer(stack_app, name="stack")
+app.command()(gui)
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(measure.jmeter)

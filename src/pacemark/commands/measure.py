@@ -38,7 +38,7 @@ def setup() -> None:
         engine = _install()
         say(f"JMeter {engine.version} {'is already' if there else 'is now'} at {engine.home}")
     else:
-        engine = _engine(file)
+        engine = find_or_install(file)
         say(f"JMeter {engine.version} is used from {engine.home}")
     say(f"Java {engine.java.version} ({engine.java.origin}) at {engine.java.path}")
 
@@ -105,8 +105,8 @@ def run_command(
     ]
     if baseline is not None:
         _check_baseline(baseline, chosen)
-    engine = _engine(file)
-    statuses, printed = [], []
+    engine = find_or_install(file)
+    statuses, printed, records = [], [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
@@ -127,27 +127,33 @@ def run_command(
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
             )
-            status, shown = _run_one(asked, engine, baseline)
+            record, directory = _run_one(asked, engine)
+            status, shown = _shown(record, directory, baseline)
             statuses.append(status)
             printed.append(shown)
-            if shown["interrupted"]:
+            records.append((record, directory))
+            _dashboard(engine, record, directory)
+            if record.interrupted:
                 break
+    if len(chosen) > 1:
+        err.print(show.runs_table(records))
     if as_json:
         print_json({"exit_status": _worst(statuses), "runs": printed})
     return _worst(statuses)
 
 
-def _run_one(asked: Asked, engine: Engine, baseline: str | None) -> tuple[int, dict[str, Any]]:
+def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
     with RunProgress(err, asked.workload.name, asked.load) as progress:
         record, directory = run(asked, engine, on_progress=progress.show)
     err.print(show.verdict_panel(record))
     for line in show.failing_lines(record):
         complain(line)
-    status, shown = record.exit_status, {"directory": str(directory), **record.model_dump(mode="json")}
     if (directory / "index.html").is_file():
         tell(f"Report: {directory / 'index.html'}")
-    if baseline is not None and record.verdict != "invalid":
-        status = _worst([status, _compared(baseline, directory, shown)])
+    return record, directory
+
+
+def _dashboard(engine: Engine, record: RunRecord, directory: Path) -> None:
     if 0 < record.recorded.count <= DASHBOARD_LIMIT:
         try:
             write_dashboard(engine, directory)
@@ -156,7 +162,14 @@ def _run_one(asked: Asked, engine: Engine, baseline: str | None) -> tuple[int, d
     elif record.recorded.count:
         make = f"pacemark jmeter -g {directory}/samples.jtl -o {directory}/jmeter-report"
         tell(f"more than {DASHBOARD_LIMIT} samples; JMeter's own dashboard: {make}")
-    return status, shown
+
+
+def _shown(record: RunRecord, directory: Path, baseline: str | None) -> tuple[int, dict[str, Any]]:
+    """The run's exit status, with its comparison's, and what ``--json`` says of it."""
+    shown = {"directory": str(directory), **record.model_dump(mode="json")}
+    if baseline is None or record.verdict == "invalid":
+        return record.exit_status, shown
+    return _worst([record.exit_status, _compared(baseline, directory, shown)]), shown
 
 
 def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
@@ -174,7 +187,7 @@ def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
 
 def jmeter(context: typer.Context) -> None:
     """Run the installed engine, unmodified, as jmeter would."""
-    run_as_jmeter(_engine(File.read(Path())), context.args)
+    run_as_jmeter(find_or_install(File.read(Path())), context.args)
 
 
 def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
@@ -194,7 +207,8 @@ def _listed(file: File) -> Listed:
     return {tool.name: tool.arguments for tool in file.tools}
 
 
-def _engine(file: File) -> Engine:
+def find_or_install(file: File) -> Engine:
+    """The engine that the user wants; the pinned one is fetched when it is missing."""
     return find_engine(asked_engine(file.engine)) or _install()
 
 

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NoReturn, cast, get_args
 
 import psutil
@@ -17,6 +18,7 @@ import psutil
 from pacemark.errors import InputError, SetupError
 from pacemark.jmeter.java import Java, find_java
 from pacemark.jmeter.lock import read_lock
+from pacemark.jmeter.process import SECRETS, java_properties
 from pacemark.jmeter.tree import home_of, is_whole
 
 Asked = Literal["pinned", "home", "path"]
@@ -220,16 +222,27 @@ def missing_plugins(home: Path, plugins: Collection[str]) -> list[str]:
     return [name for name in plugins if PLUGINS[name] not in classes]
 
 
-def run_as_jmeter(engine: Engine, args: Sequence[str]) -> NoReturn:
+def run_as_jmeter(
+    engine: Engine, args: Sequence[str], *, properties: Mapping[str, str] = MappingProxyType({})
+) -> NoReturn:
     """Become JMeter, as its ``jmeter`` script does: same terminal, directory, signals and exit status.
 
-    The script's own variables hold: ``HEAP``, ``JVM_ARGS`` and ``JMETER_OPTS``.
+    The script's own variables hold: ``HEAP``, ``JVM_ARGS`` and ``JMETER_OPTS``. ``properties`` reach it
+    through a pipe, so that a token among them is in no process list.
     """
     java, *command = engine.command(args, heap_mb=default_heap_mb())
     jar = command.index("-jar")
     said = " ".join(os.environ.get(name, "") for name in ("HEAP", "JVM_ARGS", "JMETER_OPTS"))
+    if properties:
+        reader, writer = os.pipe()
+        os.write(writer, java_properties(properties))
+        os.close(writer)
+        os.set_inheritable(reader, True)
+        command += ["-q", f"/dev/fd/{reader}"]
     # Python ignores this one, and an ignored signal stays ignored.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(java, [java, *command[:jar], *shlex.split(said), *command[jar:]])  # noqa: S606
+    hidden = SECRETS if properties else ()
+    environ = {name: value for name, value in os.environ.items() if name not in hidden}
+    os.execve(java, [java, *command[:jar], *shlex.split(said), *command[jar:]], environ)  # noqa: S606

@@ -7,7 +7,7 @@ import polars as pl
 
 from pacemark.results.digest import LIFETIME, Digest
 from pacemark.results.outcomes import OK
-from pacemark.results.record import RunRecord
+from pacemark.results.record import Chart, RunRecord
 from pacemark.results.statistics import Summary, outcome_timeline, percentile_curve, timeline
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
@@ -56,6 +56,7 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
             "target": _target(grid, record.load) if record else None,
         },
         "errors": _errors(drawn, grid, points),
+        "own": [_own(chart) for section in (record.sections if record else []) for chart in section.charts],
     }
 
 
@@ -138,6 +139,19 @@ def _errors(drawn: Digest, grid: pl.DataFrame, points: int) -> Columns:
         groups.append(rare)
     titles = [group[0] if len(group) == 1 else f"{len(group)} other outcomes" for group in groups]
     return {"outcomes": titles, "per_s": [_per_second(failed, grid, group) for group in groups]}
+
+
+def _own(chart: Chart) -> Columns:
+    """A section's chart. ``latency, ms`` names its axis, ``ms`` its values."""
+    return {
+        "unit": chart.unit,
+        "short": chart.unit.split(",")[-1].strip(),
+        "at": chart.at_s,
+        "series": [
+            {"name": series.name, "values": _numbers(pl.Series(series.values, dtype=pl.Float64))}
+            for series in chart.series
+        ],
+    }
 
 
 def _per_second(failed: pl.DataFrame, grid: pl.DataFrame, group: list[str]) -> list[Any]:

@@ -1,6 +1,7 @@
 """What the terminal shows, as rich renderables. Every text is a ``Text``: no server's bracket is markup."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -127,6 +128,21 @@ def regression_lines(comparison: Comparison) -> list[str]:
         for change in compared.worst_first(comparison.regressions)
     ]
     return lines + [f"no samples of {label}, which the baseline has" for label in comparison.missing]
+
+
+def runs_table(runs: Iterable[tuple[RunRecord, Path]]) -> Table:
+    """Several runs of one command, a row each: the verdict, what decided it, and where it is."""
+    table = _table("Verdict", "Workload", "Because", "Run")
+    for record, directory in runs:
+        reasons = [reason for reason in wording.reasons(record) if reason.level != "warning"]
+        why = reasons[0].text if reasons else wording.headline(record)
+        table.add_row(
+            Text(record.verdict, style=f"bold {COLORS[record.verdict]}"),
+            _label(record.workload),
+            _label(why),
+            _label(str(directory)),
+        )
+    return table
 
 
 def baselines_table(baselines: Iterable[Baseline]) -> Table:

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 pytestmark = pytest.mark.browser
 
-CHARTS = ("latency", "curve", "rate", "errors")
+CHARTS = ("latency", "curve", "rate", "errors", "own-0")
 COLOURS = """
 const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -70,6 +70,15 @@ def test_a_label_that_is_a_script_stays_text(opened: Chrome) -> None:
     assert HOSTILE in [option.text for option in Select(find(opened, "#label")).options]
     assert HOSTILE in [name.text for name in opened.find_elements(By.CSS_SELECTOR, ".legend .name")]
     assert len(opened.find_elements(By.TAG_NAME, "script")) == 3
+
+
+def test_a_section_s_text_stays_text(opened: Chrome) -> None:
+    rows = opened.find_elements(By.CSS_SELECTOR, "#own-1 tbody tr")
+    assert [row.text.split() for row in rows] == [
+        ["by", "us", "23", "1,234", "–"],
+        ["dropped", "1", "0.26", HOSTILE],
+    ]
+    assert opened.find_element(By.CSS_SELECTOR, "nav a[href='#own-1']").text == "Streams"
 
 
 def test_the_policy_stops_what_is_not_the_page_s_own(opened: Chrome) -> None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from pacemark.results.digest import Digest
 from pacemark.results.record import (
+    Chart,
+    Column,
     Finding,
     GatewayFacts,
     Generator,
@@ -15,6 +17,8 @@ from pacemark.results.record import (
     Reason,
     Recorded,
     RunRecord,
+    Section,
+    Series,
     StageFigures,
     Verdict,
     Window,
@@ -190,6 +194,34 @@ def _record(verdict: Verdict, load: Load, window: Window, digest: Digest, summar
                 started=summary.total.count,
                 missed=max(0, due - summary.total.count),
             ),
+        ],
+        sections=[
+            Section(
+                title="Streams",
+                summary="23 of 24 streams were held to the end.",
+                note="Streams by how they ended",
+                columns=[
+                    Column(name="Ended"),
+                    Column(name="Streams"),
+                    Column(name="p95", unit="ms"),
+                    Column(name="Why"),
+                ],
+                rows=[["by us", 23, 1234.5, None], ["dropped", 1, 0.26, HOSTILE]],
+                charts=[
+                    Chart(
+                        title="Open streams",
+                        note="At the end of each second.",
+                        unit="streams",
+                        at_s=[float(second) for second in range(20)],
+                        series=[
+                            Series(name="open", values=[min(24.0, 2.0 * second) for second in range(20)]),
+                            Series(
+                                name=HOSTILE, values=[None if second < 5 else 3.5 for second in range(20)]
+                            ),
+                        ],
+                    )
+                ],
+            )
         ],
         gateway=GatewayFacts(
             url="http://127.0.0.1:4444",

@@ -7,6 +7,9 @@
   const PALETTE = ["--c1", "--c2", "--c3", "--c5", "--c6", "--c4"];
   const charts = new Map();
   const hidden = { latency: new Set(["max"]), rate: new Set(), curve: new Set(), errors: new Set() };
+  data.own.forEach((chart, i) => { hidden[`own-${i}`] = new Set(); });
+  /* Charts on the grid of data.at, which are zoomed and read together. */
+  const together = (name) => ["latency", "rate", "errors"].includes(name);
   let zoom = null;
   let paper = false;
 
@@ -72,9 +75,8 @@
   }
 
   function unzoom(name) {
-    const together = name === "curve" ? ["curve"] : [...charts.keys()].filter((key) => key !== "curve");
-    if (name !== "curve") zoom = null;
-    for (const key of together) {
+    if (together(name)) zoom = null;
+    for (const key of together(name) ? [...charts.keys()].filter(together) : [name]) {
       const { u } = charts.get(key);
       u.setScale("x", { min: u.data[0][0], max: u.data[0].at(-1) });
     }
@@ -189,7 +191,7 @@
       height: 270,
       padding: [10, 12, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag, points: { size: 7 }, ...(timed ? { sync: { key: "time" } } : {}) },
+      cursor: { y: false, drag, points: { size: 7 }, ...(together(name) ? { sync: { key: "time" } } : {}) },
       scales: {
         x: { time: false, ...(timed ? {} : { range: (u, min, max) => [min <= u.data[0][0] ? 0 : min, max] }) },
         y: spec.log
@@ -214,7 +216,7 @@
         drawClear: timed ? [shade] : [],
         draw: [...(timed ? [nameStretches] : []), ...(spec.limits?.length ? [(u) => limitLine(u, spec.limits)] : [])],
         setCursor: [(u) => show(u, spec, parts)],
-        setScale: [(u, key) => { if (key === "x") zoomed(u, timed, parts); }],
+        setScale: [(u, key) => { if (key === "x") zoomed(u, together(name), parts); }],
       },
     };
   }
@@ -228,11 +230,11 @@
     });
   }
 
-  function zoomed(u, timed, parts) {
+  function zoomed(u, shared, parts) {
     const { min, max } = u.scales.x;
     const full = min <= u.data[0][0] && max >= u.data[0].at(-1);
     parts.reset.hidden = full;
-    if (timed) zoom = full ? null : { min, max };
+    if (shared) zoom = full ? null : { min, max };
   }
 
   function walk(event, u, spec, parts, live) {
@@ -260,7 +262,7 @@
     u.root.querySelector("canvas").setAttribute("aria-hidden", "true");
     target.onkeydown = (event) => walk(event, u, { ...spec, name }, parts, figure.querySelector(".live"));
     charts.set(name, { u, target });
-    if (name !== "curve" && zoom) u.setScale("x", { ...zoom });
+    if (together(name) && zoom) u.setScale("x", { ...zoom });
   }
 
   const chosen = () => ({
@@ -297,6 +299,17 @@
     });
   }
 
+  function drawOwn() {
+    data.own.forEach((chart, i) => draw(`own-${i}`, {
+      unit: chart.unit, where: (x) => `at ${clock(x)}`,
+      value: (v) => (v == null ? "–" : `${Math.abs(v) >= 1000 ? whole.format(v) : short.format(v)} ${chart.short}`),
+      data: [chart.at, ...chart.series.map((series) => series.values)],
+      series: chart.series.map((series, n) => ({
+        name: series.name, color: PALETTE[n % PALETTE.length], dash: n >= PALETTE.length ? [6, 4] : undefined, dots: true,
+      })),
+    }));
+  }
+
   function curves({ label, basis }) {
     const line = (index, of, name, style) => ({ curve: data.curve[of][index], name, ...style });
     if (label) {
@@ -329,6 +342,7 @@
     drawChosen();
     drawRate();
     drawErrors();
+    drawOwn();
   }
 
   function onPaper(now) {
