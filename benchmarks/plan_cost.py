@@ -1,11 +1,13 @@
-"""What a plan costs beside a JMeter plan that does nothing but send: one sampler, one check, no pacing."""
+"""What a plan costs beside a JMeter plan with one sampler, the same headers and one check; and beside the
+barest plan, k6 and Locust."""
 
 import argparse
 import statistics
-from typing import NamedTuple
+from collections.abc import Callable
 
 from harness import Carried, engine, row, table_head, wait_until_quiet
 from loopback import Loopback
+from peers import Cost, peers
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx import mix, plan
@@ -22,15 +24,9 @@ NO_LIMIT_PER_S = 1_000_000
 """At this rate no thread ever waits for its slot."""
 
 
-class Cost(NamedTuple):
-    """Requests a second, and JMeter's processor time for one."""
-
-    per_s: float
-    cpu_us: float
-
-
-def bare(workload: Mix) -> bytes:
-    """One of the workload's requests with its headers and its check, sent as fast as it goes."""
+def bare(workload: Mix, *, barest: bool = False) -> bytes:
+    """One of the workload's requests with its headers and its check, sent as fast as it goes; the barest
+    plan has neither."""
     request = next(
         one for one in workload.requests if not one.feeds and not one.absences and one.path != "/health"
     )
@@ -38,7 +34,9 @@ def bare(workload: Mix) -> bytes:
         jmx.http_request(
             request.label, request.method, "${GATEWAY_URL}" + request.path, _fixed(request.body)
         ),
-        (
+        ()
+        if barest
+        else (
             Node(
                 jmx.json_assertion(
                     request.check.name, request.check.path, _fixed(request.check.expect), False
@@ -52,7 +50,7 @@ def bare(workload: Mix) -> bytes:
             jmx.plan_root(f"{workload.title}, bare", "", plan._variables(workload)),
             (
                 Node(jmx.http_defaults("Connections", plan.CONNECT_TIMEOUT_MS, plan.RESPONSE_TIMEOUT_MS)),
-                Node(mix._headers(workload)),
+                *(() if barest else (Node(mix._headers(workload)),)),
                 Node(group, (sampler,)),
             ),
         )
@@ -79,29 +77,43 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=25, help=f"of load, the first {SETTLED_S} not counted")
     parser.add_argument("--workloads", nargs="+", default=list(MIXES), choices=list(MIXES))
     asked = parser.parse_args()
-    print(table_head("plan", "bare, /s", "ours, /s", "fewer", "bare, CPU us", "ours, CPU us", "more CPU"))
     with Loopback() as nginx:
         for workload in (MIXES[name] for name in asked.workloads):
-            documents = {"bare": bare(workload), "ours": plan.render(workload)}
-            costs: dict[str, list[Cost]] = {name: [] for name in documents}
+            contenders = _contenders(workload, asked.seconds, nginx)
+            costs: dict[str, list[Cost]] = {name: [] for name in contenders}
             for _ in range(asked.rounds):
                 wait_until_quiet()
-                for name, document in documents.items():
-                    costs[name].append(measure(document, asked.seconds, nginx))
-            print(_row(workload.name, costs["bare"], costs["ours"]), flush=True)
+                for name, run in contenders.items():
+                    costs[name].append(run(nginx.url))
+            print(f"\n{workload.name}, {THREADS} threads, medians of {asked.rounds} interleaved rounds\n")
+            print(table_head("sent by", "requests a second", "CPU us a request", "of the bare plan's rate"))
+            for name, found in costs.items():
+                print(_row(name, found, costs["bare plan"]), flush=True)
 
 
-def _row(name: str, bare: list[Cost], ours: list[Cost]) -> str:
-    """The ratios are the medians of those of each pair, which ran one after the other."""
-    rate = statistics.median(our.per_s / one.per_s for one, our in zip(bare, ours, strict=True))
-    cpu = statistics.median(our.cpu_us / one.cpu_us for one, our in zip(bare, ours, strict=True))
-    return row(
-        name,
-        *(f"{statistics.median(cost.per_s for cost in costs):,.0f}" for costs in (bare, ours)),
-        f"{100 * (1 - rate):.1f} %",
-        *(f"{statistics.median(cost.cpu_us for cost in costs):.0f}" for costs in (bare, ours)),
-        f"{100 * (cpu - 1):.1f} %",
-    )
+def _contenders(workload: Mix, seconds: int, nginx: Loopback) -> dict[str, Callable[[str], Cost]]:
+    documents = {
+        "ours": plan.render(workload),
+        "bare plan": bare(workload),
+        "barest plan": bare(workload, barest=True),
+    }
+    ours = {
+        name: lambda _, document=document: measure(document, seconds, nginx)
+        for name, document in documents.items()
+    }
+    is_rest = all(request.method == "GET" for request in workload.requests)
+    others = peers(workload, THREADS, seconds) if is_rest else {}
+    if is_rest and (missing := {"k6", "locust"} - set(others)):
+        print(f"left out, not on PATH: {', '.join(sorted(missing))}")
+    return {**ours, **others}
+
+
+def _row(name: str, found: list[Cost], bare_plan: list[Cost]) -> str:
+    """The ratio is the median of those of each round, in which they ran one after the other."""
+    ratio = statistics.median(one.per_s / other.per_s for one, other in zip(found, bare_plan, strict=True))
+    per_s = statistics.median(cost.per_s for cost in found)
+    cpu_us = statistics.median(cost.cpu_us for cost in found)
+    return row(name, f"{per_s:,.0f}", f"{cpu_us:.0f}", f"{100 * ratio:.1f} %")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""The REST mix as k6 and Locust send it: the same shares, headers and JSON checks, as fast as it goes."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pacemark.workloads.model import Mix
+
+_K6 = """
+import http from 'k6/http';
+import {{ check }} from 'k6';
+const headers = {{ Authorization: 'Bearer none', Accept: 'application/json' }};
+const mix = {mix};
+const total = mix.reduce((sum, [, weight]) => sum + weight, 0);
+const rows = (r) => Array.isArray(r) && r.every((row) => row.id);
+export const options = {{ vus: {threads}, duration: '{seconds}s', thresholds: {{ checks: ['rate==1'] }} }};
+export default function () {{
+  let left = Math.random() * total, i = 0;
+  while (left >= mix[i][1]) left -= mix[i++][1];
+  const path = mix[i][0];
+  const answer = http.get('{url}' + path, {{ headers, tags: {{ name: path }} }});
+  check(answer, {{ true: (a) => {{
+    const body = a.json();
+    return a.status === 200 && (path === '/health' ? body.status === 'healthy' : rows(body));
+  }} }});
+}}
+"""
+
+_LOCUST = """
+from locust import FastHttpUser, task
+
+HEADERS = {{"Authorization": "Bearer none", "Accept": "application/json"}}
+
+
+class User(FastHttpUser):
+    host = "{url}"
+
+    def ask(self, path):
+        with self.client.get(path, headers=HEADERS, catch_response=True) as answer:
+            body = answer.json()
+            right = body["status"] == "healthy" if path == "/health" else all(row["id"] for row in body)
+            if not right:
+                answer.failure("not a true answer")
+{tasks}
+"""
+
+_TASK = """
+    @task({weight})
+    def task_{n}(self):
+        self.ask("{path}")
+"""
+
+
+class Cost(NamedTuple):
+    """Requests a second, and processor time for one."""
+
+    per_s: float
+    cpu_us: float
+
+
+def peers(workload: Mix, threads: int, seconds: int) -> dict[str, Callable[[str], Cost]]:
+    """Those of k6 and Locust that are on PATH, each as a function of the server's URL."""
+    shares = [(request.path, request.weight) for request in workload.requests]
+    known: dict[str, Callable[[str], Cost]] = {
+        "k6": lambda url: _k6(url, shares, threads, seconds),
+        "locust": lambda url: _locust(url, shares, threads, seconds),
+    }
+    return {name: run for name, run in known.items() if shutil.which(name)}
+
+
+def _k6(url: str, shares: list[tuple[str, float]], threads: int, seconds: int) -> Cost:
+    with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
+        script, summary = Path(scratch, "mix.js"), Path(scratch, "summary.json")
+        values = {"url": url, "threads": threads, "seconds": seconds, "mix": json.dumps(shares)}
+        script.write_text(_K6.format(**values), encoding="utf-8")
+        cpu_s = _carried(["k6", "run", "--quiet", "--summary-export", str(summary), str(script)], scratch)
+        metrics = json.loads(summary.read_text(encoding="utf-8"))["metrics"]
+        return Cost(metrics["http_reqs"]["rate"], 1e6 * cpu_s / metrics["http_reqs"]["count"])
+
+
+def _locust(url: str, shares: list[tuple[str, float]], threads: int, seconds: int) -> Cost:
+    with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
+        script = Path(scratch, "locustfile.py")
+        tasks = "".join(
+            _TASK.format(weight=round(weight), n=n, path=path) for n, (path, weight) in enumerate(shares)
+        )
+        script.write_text(_LOCUST.format(url=url, tasks=tasks), encoding="utf-8")
+        command = ["locust", "-f", str(script), "--headless", "-u", str(threads), "-r", str(threads)]
+        cpu_s = _carried([*command, "-t", f"{seconds}s", "--csv", f"{scratch}/out"], scratch)
+        *_, total = Path(scratch, "out_stats.csv").read_text(encoding="utf-8").splitlines()
+        count, failed = (int(cell) for cell in total.split(",")[2:4])
+        if failed:
+            raise SystemExit(f"Locust: {failed} of {count} failed")
+        return Cost(count / seconds, 1e6 * cpu_s / count)
+
+
+def _carried(command: list[str], folder: str) -> float:
+    """Run it; the processor seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
+    )
+    if done.returncode:
+        raise SystemExit(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-300:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
