@@ -37,7 +37,7 @@ def waiting_share(digest: Digest, load: Load) -> float | None:
 
     For each slice of the digest's window the shortfall is what was due less what started, and the waiting
     is requests in flight (each sample from its start, taken as the middle of its slice, for its elapsed
-    time) over the load's threads, at most 1. The share is the mean of the waiting, weighted by shortfall.
+    time) over the threads of the load's stage, at most 1. The share is the mean of the waiting, weighted by shortfall.
     Only the window's samples count, so a reply that was awaited since before it is left out. None when
     nothing fell short.
     """
@@ -52,7 +52,8 @@ def waiting_share(digest: Digest, load: Load) -> float | None:
         due = load.due_between(n * digest.slice_s, (n + 1) * digest.slice_s)
         missing = max(0.0, due - started.get(n, 0))
         short += missing
-        waiting += missing * min(1.0, max(0.0, level) / load.threads)
+        threads = load.threads_at((n + 0.5) * digest.slice_s)
+        waiting += missing * min(1.0, max(0.0, level) / threads)
     return waiting / short if short >= 1 else None
 
 
