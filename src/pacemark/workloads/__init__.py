@@ -5,7 +5,8 @@ from pacemark.workloads import load_test, mcp_jsonrpc_baseline, rest_api_baselin
 from pacemark.workloads.model import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    module.WORKLOAD.name: module.WORKLOAD for module in (rest_api_baseline, mcp_jsonrpc_baseline, load_test, stress_test)
+    module.WORKLOAD.name: module.WORKLOAD
+    for module in (rest_api_baseline, mcp_jsonrpc_baseline, load_test, stress_test)
 }
 
 

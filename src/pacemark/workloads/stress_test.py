@@ -6,10 +6,10 @@ least 95 % of the rate asked (``results/holds.py``). The breaking point is the h
 last phase that held and the first that did not, Pacemark then looks closer, by short loads of one rate each.
 
 What its verdict means: the request's objective is "find limit", so to find one is no failure. The run passes
-when the limit was found, or was not reached by the highest rate; when at least the first phase's rate, a tenth
-of the highest, was held; and when P95 was back within 30 s of the step down and errors within 60 s (the
-request's criteria of recovery). It fails when the gateway did not come back, and is invalid when JMeter was the
-limit. How high the limit must be is the user's to say: ``--objective 'breaking_point >= 2000/s'``.
+when the limit was found, or lies above the highest rate; when at least the first phase's rate, a tenth of the
+highest, was held; and when P95 was back within 30 s of the step down and errors within 60 s (the request's
+criteria of recovery). It fails when the gateway did not come back, and is invalid when JMeter was the limit.
+How high the limit must be is the user's to say: ``--objective 'breaking_point >= 2000/s'``.
 """
 
 from pacemark.workloads.load import Load, Stage

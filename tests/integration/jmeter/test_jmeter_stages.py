@@ -43,7 +43,12 @@ def test_stages_have_their_slots_rates_and_threads_and_leave_no_backlog(
     fake_gateway.delay_s = delay_s
     one = workload("rest_api_baseline").model_copy(update={"scales": dict.fromkeys(SCALES, LOAD)})
     (tmp_path / "plan.jmx").write_bytes(render(one))
-    properties = {**JMETER_SETTINGS, **load_properties(LOAD), "GATEWAY_URL": fake_gateway.url, "TOKEN": "none"}
+    properties = {
+        **JMETER_SETTINGS,
+        **load_properties(LOAD),
+        "GATEWAY_URL": fake_gateway.url,
+        "TOKEN": "none",
+    }
     execute(
         engine, tmp_path / "plan.jmx", properties, LOAD, tmp_path, heap_mb=512, on_progress=lambda _: None
     )
@@ -51,7 +56,7 @@ def test_stages_have_their_slots_rates_and_threads_and_leave_no_backlog(
     taken = slots_taken(tmp_path / "jmeter.log")
     assert [slots for slots, _ in taken] == [stage.slots for stage in LOAD.stages] == [50, 200, 400, 100]
     assert [taken[0][1], taken[1][1], taken[3][1]] == [50, 200, 100]
-    # Eight threads, each at most so many requests in two seconds: the other slots are dropped, not sent later.
+    # Eight threads, each at most so many in two seconds: the other slots are dropped, not sent later.
     assert 8 <= taken[2][1] <= 8 * (2 / SLOW_S + 1)
     digest = Digest.from_jtl(tmp_path / "samples.jtl")
     assert digest.count == sum(count for _, count in taken) == sum(fake_gateway.requests.values())

@@ -1,5 +1,7 @@
 """Load and stress against the request's own numbers."""
 
+import itertools
+
 import pytest
 
 from pacemark.workloads import mcp_jsonrpc_baseline, rest_api_baseline, workload
@@ -53,7 +55,7 @@ def test_every_phase_of_the_stress_test_is_the_requests() -> None:
 
 def test_a_climb_ends_at_its_holds_rate_and_recovery_steps_down_at_once() -> None:
     stages = workload("stress_test").load_at("full").stages
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in itertools.pairwise(stages):
         if after.name != "recovery":
             assert after.from_per_s == before.to_per_s
     assert [stage.name for stage in stages][-2:] == ["peak", "recovery"]

@@ -1,5 +1,6 @@
 """A load that is made of stages."""
 
+import itertools
 import math
 
 import pytest
@@ -51,7 +52,7 @@ def test_windows_of_any_stretch_add_up(
     load = STRESS.model_copy(update={"duration_s": duration_s, "rate_per_s": rate, "threads": threads})
     low, high = sorted((one * duration_s, other * duration_s))
     edges = [0.0, low, high, duration_s + 1.0]
-    parts = sum(load.due_between(a, b) for a, b in zip(edges, edges[1:], strict=False))
+    parts = sum(load.due_between(a, b) for a, b in itertools.pairwise(edges))
     # 9,000,000 requests of the request's own half hour at 10,000 a second.
     assert math.isclose(parts, STRESS.due_between(0, 1800) * duration_s / 1800 * rate / 10_000, rel_tol=1e-6)
     assert max(stage.threads for stage in load.stages) == threads
