@@ -63,7 +63,7 @@ jmeter-load: jmeter-run ## Run load test (4,000 RPS)
 
 .PHONY: jmeter-stress
 jmeter-stress: WORKLOAD = stress_test
-jmeter-stress: jmeter-run ## Run stress test (up to 10,000 RPS)
+jmeter-stress: jmeter-run ## Run stress test (ramp to 10,000 RPS)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

@@ -94,8 +94,7 @@ def run(
     """Carry out one workload; its record, and the directory that holds everything about it.
 
     Whatever happens after the preflight, what was recorded is analysed and written. ``on_probe`` is told the
-    number and the load of each probe that follows.
-    """
+    number and the load of each probe that follows."""
     started = datetime.now(UTC)
     found = preflight(
         asked.url,

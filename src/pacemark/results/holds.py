@@ -187,8 +187,8 @@ def _generator_lacked(
 ) -> str:
     """What JMeter lacked to ask as much as it should have; empty where the gateway was the limit.
 
-    The rules are the verdict's, put to one hold: a rate is missed by the gateway where it failed, or where
-    threads waited for its replies. How late a thread wakes tells nothing where most were busy.
+    The rules are the verdict's, put to one hold: requests start late or never by the gateway where it failed,
+    or where threads waited for its replies. How late a thread wakes tells nothing where most were busy.
     """
     if cpu is not None and cpu > CPU_LIMIT:
         return f"JMeter used {cpu:.0%} of the processor time it could get, limit {CPU_LIMIT:.0%}"
@@ -199,10 +199,11 @@ def _generator_lacked(
     if ports * 100 >= ERRORS_PERCENT * inside.count > 0:
         return f"this machine had no port left for {ports} requests"
     kinds = {breach.kind for breach in breaches}
-    waiting = waiting_share(inside, load, whole=whole)
-    if "rate" in kinds and "errors" not in kinds and waiting is not None and waiting <= WAITING_SHARE:
-        sent = next(breach.text for breach in breaches if breach.kind == "rate")
-        return f"JMeter sent {sent}, though {1 - waiting:.0%} of its threads were idle"
+    answered_fast = (latency_figures(inside, "elapsed").p95 or 0) < P95_MS
+    if "errors" not in kinds and ("rate" in kinds or answered_fast):
+        waiting = waiting_share(inside, load, whole=whole)
+        if waiting is not None and waiting <= WAITING_SHARE:
+            return f"JMeter sent requests late or never, though {1 - waiting:.0%} of its threads were idle"
     return ""
 
 

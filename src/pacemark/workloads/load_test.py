@@ -12,7 +12,7 @@ WORKLOAD = Mix(
     name="load_test",
     title="Load test",
     protocol="HTTP and JSON-RPC",
-    summary="REST and MCP, half of each, at production's rate: measured after the ramp-up, in the steady state.",
+    summary="REST and MCP, half of each, at production's rate, measured after the ramp-up.",
     requests=REQUESTS,
     objectives=(
         Objective.parse("response p95 < 300ms"),
