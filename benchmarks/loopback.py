@@ -39,7 +39,7 @@ http {{
   keepalive_timeout 600s;
   log_format connection $connection;
   map $connection_requests $is_first {{ 1 1; default 0; }}
-  map $http_x_body $id {{ '~"id":"(?<found>[^"]+)"' $found; }}
+  map $http_x_body $id {{ '~"id":(?<found>"[^"]+"|[0-9]+)' $found; }}
   map $http_x_body $method {{ '~"method":"(?<called>[^"]+)"' $called; }}
   map $method $result {{
     {results}
@@ -64,7 +64,7 @@ http {{
   server {{
     listen 127.0.0.1:{inner} backlog=1024;
     access_log off;
-    location / {{ return 200 '{{"jsonrpc":"2.0","id":"$id","result":$result}}'; }}
+    location / {{ return 200 '{{"jsonrpc":"2.0","id":$id,"result":$result}}'; }}
   }}
 }}
 """
