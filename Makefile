@@ -57,6 +57,14 @@ jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
 jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
 jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
 
+.PHONY: jmeter-load
+jmeter-load: WORKLOAD = load_test
+jmeter-load: jmeter-run ## Run load test (4,000 RPS)
+
+.PHONY: jmeter-stress
+jmeter-stress: WORKLOAD = stress_test
+jmeter-stress: jmeter-run ## Run stress test (ramp to 10,000 RPS)
+
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed
 	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)

@@ -19,7 +19,7 @@ _RESULTS = {
     "initialize": '{"protocolVersion":"2025-06-18","serverInfo":{"name":"nginx","version":"1"}}',
     "ping": "{}",
     "tools/list": f'{{"tools":{ROWS}}}',
-    "resources/list": f'{{"resources":{ROWS}}}',
+    "resources/list": '{"resources":[{"uri":"time://row/1","name":"row-1"},{"uri":"time://row/2"}]}',
     "prompts/list": f'{{"prompts":{ROWS}}}',
 }
 
@@ -39,18 +39,19 @@ http {{
   keepalive_timeout 600s;
   log_format connection $connection;
   map $connection_requests $is_first {{ 1 1; default 0; }}
-  map $http_x_body $id {{ '~"id":"(?<found>[^"]+)"' $found; }}
+  map $http_x_body $id {{ '~"id":(?<found>"[^"]+"|[0-9]+)' $found; }}
   map $http_x_body $method {{ '~"method":"(?<called>[^"]+)"' $called; }}
   map $method $result {{
     {results}
   }}
+  {zone}
   upstream answers {{ server 127.0.0.1:{inner}; keepalive 512; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     access_log {folder}/connections.log connection if=$is_first;
-    location / {{ return 200 '{rows}'; }}
-    location = /health {{ return 200 '{{"status":"healthy"}}'; }}
+    {rest}
     location = /rpc {{
+      {limit}
       proxy_pass http://answers;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -63,16 +64,29 @@ http {{
   server {{
     listen 127.0.0.1:{inner} backlog=1024;
     access_log off;
-    location / {{ return 200 '{{"jsonrpc":"2.0","id":"$id","result":$result}}'; }}
+    location / {{ return 200 '{{"jsonrpc":"2.0","id":$id,"result":$result}}'; }}
   }}
 }}
 """
+_QUEUE = 1_000_000
+"""Requests that may wait: as many as come."""
+_REST = """location / {{ return 200 '{rows}'; }}
+    location = /health {{ return 200 '{{"status":"healthy"}}'; }}"""
+# "return" answers before any limit is looked at; a file does not.
+_LIMITED_REST = """root {folder};
+    location / {{ {limit} try_files /rows.json =500; }}
+    location = /health {{ {limit} try_files /health.json =500; }}"""
 
 
 class Loopback:
-    """nginx as a child process, in a directory of its own, ended with the ``with`` block."""
+    """nginx as a child process, in a directory of its own, ended with the ``with`` block.
 
-    def __init__(self) -> None:
+    With ``limit_per_s`` it answers so many requests a second, one after another: what comes faster waits in
+    a queue, as at a gateway that has reached its limit.
+    """
+
+    def __init__(self, limit_per_s: int | None = None) -> None:
+        self._limit_per_s = limit_per_s
         nginx = shutil.which(
             "nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
         )
@@ -94,7 +108,9 @@ class Loopback:
     def __enter__(self) -> Self:
         folder = Path(self._scratch.name)
         config = folder / "nginx.conf"
-        config.write_text(_config(folder, self.port), encoding="utf-8")
+        config.write_text(_config(folder, self.port, self._limit_per_s), encoding="utf-8")
+        (folder / "rows.json").write_text(ROWS, encoding="utf-8")
+        (folder / "health.json").write_text('{"status":"healthy"}', encoding="utf-8")
         command = [self._nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
         self._process = subprocess.Popen(bound_to_parent(command))
         try:
@@ -120,13 +136,17 @@ class Loopback:
         raise SetupError(f"nginx did not start: {said}", "see its message")
 
 
-def _config(folder: Path, port: int) -> str:
+def _config(folder: Path, port: int, limit_per_s: int | None) -> str:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    limit = f"limit_req zone=all burst={_QUEUE};" if limit_per_s else ""
+    zone = f"limit_req_zone $server_addr zone=all:1m rate={limit_per_s}r/s;" if limit_per_s else ""
     return _CONFIG.format(
+        zone=zone,
+        limit=limit,
+        rest=(_LIMITED_REST if limit_per_s else _REST).format(folder=folder, rows=ROWS, limit=limit),
         folder=folder,
         port=port,
         inner=_free_port(),
-        rows=ROWS,
         temp_paths=" ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
         results=" ".join(f"{method} '{result}';" for method, result in _RESULTS.items()),
     )

@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,7 @@ from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
 from pacemark.machine import machine
+from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
@@ -88,16 +89,17 @@ def run(
     engine: Engine,
     *,
     on_progress: Callable[[Progress], None],
+    on_probe: Callable[[str, Load], None] = lambda name, load: None,
 ) -> tuple[RunRecord, Path]:
     """Carry out one workload; its record, and the directory that holds everything about it.
 
-    Whatever happens after the preflight, what was recorded is analysed and written.
-    """
+    Whatever happens after the preflight, what was recorded is analysed and written. ``on_probe`` is told the
+    number and the load of each probe that follows."""
     started = datetime.now(UTC)
     found = preflight(
         asked.url,
         asked.credentials,
-        seconds=asked.load.duration_s,
+        seconds=asked.load.duration_s + most_seconds(asked.workload, asked.load),
         rate_per_s=asked.load.rate_per_s,
         threads=asked.load.threads,
         needs_mcp=asked.workload.calls_mcp,
@@ -117,8 +119,15 @@ def run(
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(asked, engine, started, found, reasons, directory, interrupted=interrupted)
-    record = _judged(asked, engine, started, found, execution, digest, directory, before)
     digest.save(directory / DIGEST_FILE)
+    after = _counters(asked)
+
+    def carry(one: Workload, load: Load, folder: Path) -> Execution:
+        on_probe(folder.name, load)
+        return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
+
+    subject = probed(_subject(asked, execution, digest), directory, carry)
+    record = _judged(asked, engine, started, found, execution, subject, directory, before, after)
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
@@ -205,32 +214,35 @@ def _load(
     )
 
 
+def _subject(asked: Asked, execution: Execution, digest: Digest) -> Subject:
+    return Subject(
+        workload=asked.workload,
+        load=asked.load,
+        window=asked.window,
+        digest=digest,
+        cut_short=bool(execution.stopped or execution.exit_code),
+        cpu_share=cpu_share(execution, digest),
+    )
+
+
 def _judged(
     asked: Asked,
     engine: Engine,
     started: datetime,
     found: PreflightResult,
     execution: Execution,
-    digest: Digest,
+    subject: Subject,
     directory: Path,
     before: Counters | str | None,
+    after: Counters | str | None,
 ) -> RunRecord:
-    window = asked.window
+    window, digest = asked.window, subject.digest
     requests = digest.without_lifetimes()
     measured = requests.between(window.from_s, window.to_s)
-    own = measure(
-        Subject(
-            workload=asked.workload,
-            load=asked.load,
-            window=window,
-            digest=digest,
-            cut_short=bool(execution.stopped or execution.exit_code),
-        )
-    )
+    own = measure(subject)
     due = asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
     generator = _generator(asked, engine, execution, digest, measured, directory)
-    after = _counters(asked)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
     expires = asked.credentials.expires_at if asked.credentials else None
@@ -266,7 +278,7 @@ def _judged(
             "generator": generator,
             "gateway": record.gateway.model_copy(update={"counted": counted}),
             "notes": list(digest.notes),
-            "interrupted": execution.stopped == INTERRUPTED,
+            "interrupted": INTERRUPTED in (execution.stopped, subject.probing_failed),
         }
     )
 
@@ -306,7 +318,6 @@ def _generator(
 ) -> Generator:
     start = digest.start_ms / 1000 + asked.window.from_s
     end = digest.start_ms / 1000 + asked.window.to_s
-    cpu = execution.cpu_seconds(start, end)
     pauses = execution.pauses(start, end)
     totals = reported_totals(directory / "jmeter.log")
     connections = int(measured.cells["new_connections"].sum())
@@ -314,8 +325,8 @@ def _generator(
         jmeter=engine.version,
         java=engine.java.version,
         heap_mb=asked.heap_mb,
-        cpu_seconds=cpu,
-        cpu_share=None if cpu is None else cpu / (execution.cores * asked.window.seconds),
+        cpu_seconds=execution.cpu_seconds(start, end),
+        cpu_share=execution.cpu_share(start, end),
         gc_pauses=pauses.count,
         gc_pause_ms=pauses.total_ms,
         gc_pause_max_ms=pauses.max_ms,

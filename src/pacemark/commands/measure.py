@@ -15,6 +15,7 @@ from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
+from pacemark.probing import most_seconds
 from pacemark.report import console as show
 from pacemark.report.progress import RunProgress
 from pacemark.results import baselines
@@ -110,7 +111,10 @@ def run_command(
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
-    life = sum(load.duration_s + 120 for load in asked_loads.loads)
+    life = sum(
+        load.duration_s + most_seconds(one, load) + 120
+        for one, load in zip(chosen, asked_loads.loads, strict=True)
+    )
     with target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at:
         for one, load, warm_up_s, wanted in zip(chosen, asked_loads.loads, warm_ups, objectives, strict=True):
             asked = Asked(
@@ -144,7 +148,7 @@ def run_command(
 
 def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
     with RunProgress(err, asked.workload.name, asked.load) as progress:
-        record, directory = run(asked, engine, on_progress=progress.show)
+        record, directory = run(asked, engine, on_progress=progress.show, on_probe=progress.probe)
     err.print(show.verdict_panel(record))
     for line in show.failing_lines(record):
         complain(line)

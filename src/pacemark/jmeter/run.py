@@ -44,6 +44,11 @@ class Execution(BaseModel):
         """Processor seconds used in a window of epoch seconds; None when it was not seen there."""
         return cpu_between(self.cpu, start, end)
 
+    def cpu_share(self, start: float, end: float) -> float | None:
+        """Processor seconds used in a window, over what it could get there; None when it was not seen."""
+        used = self.cpu_seconds(start, end)
+        return None if used is None else used / (self.cores * (end - start))
+
     def pauses(self, start: float, end: float) -> Pauses:
         """Garbage collection pauses that ended in a window of epoch seconds."""
         return pauses_between(self.gc_log, start, end)

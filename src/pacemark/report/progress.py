@@ -38,6 +38,18 @@ class RunProgress:
         if self._live:
             self._live.stop()
 
+    def probe(self, number: str, load: Load) -> None:
+        """From now on it is this probe's load that is shown."""
+        hold_s = load.duration_s - load.ramp_up_s
+        self._name = f"{self._name.partition(' probe ')[0]} probe {number}"
+        self._load = load
+        self._console.print(
+            Text(
+                f"{self._name}: {numerals.rate(load.rate_per_s)}/s for {hold_s} s, to find the breaking point"
+            ),
+            soft_wrap=True,
+        )
+
     def show(self, progress: Progress) -> None:
         """Show it, on a terminal each time, elsewhere every ``PLAIN_EVERY_S``."""
         line = self._line(progress)

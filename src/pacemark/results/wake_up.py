@@ -32,27 +32,28 @@ def overdue_share(digest: Digest) -> float | None:
     return float(known.filter(pl.col("waited") == 0)["count"].sum()) / total if total else None
 
 
-def waiting_share(digest: Digest, load: Load) -> float | None:
+def waiting_share(digest: Digest, load: Load, *, whole: Digest | None = None) -> float | None:
     """How busy with waiting for replies the threads were while requests that were due did not start.
 
     For each slice of the digest's window the shortfall is what was due less what started, and the waiting
     is requests in flight (each sample from its start, taken as the middle of its slice, for its elapsed
-    time) over the load's threads, at most 1. The share is the mean of the waiting, weighted by shortfall.
-    Only the window's samples count, so a reply that was awaited since before it is left out. None when
-    nothing fell short.
+    time) over the stage's threads, at most 1. The share is the mean of the waiting, weighted by shortfall.
+    A reply that was awaited since before the window counts only where ``whole`` has the run's other samples.
+    None when nothing fell short.
     """
     first = int(digest.window.from_s // digest.slice_s)
     slices = range(first, max(first + 1, int(-(-digest.window.to_s // digest.slice_s))))
     started = dict(digest.cells.group_by("slice").agg(pl.col("count").sum()).iter_rows())
-    in_flight = _in_flight(digest)
+    in_flight = _in_flight(whole or digest)
     short = waiting = 0.0
-    level = 0.0
+    level = sum(change for n, change in in_flight.items() if n < first)
     for n in slices:
         level += in_flight.get(n, 0.0)
         due = load.due_between(n * digest.slice_s, (n + 1) * digest.slice_s)
         missing = max(0.0, due - started.get(n, 0))
         short += missing
-        waiting += missing * min(1.0, max(0.0, level) / load.threads)
+        threads = load.threads_at((n + 0.5) * digest.slice_s)
+        waiting += missing * min(1.0, max(0.0, level) / threads)
     return waiting / short if short >= 1 else None
 
 

@@ -113,6 +113,13 @@ class Load(BaseModel):
                 return stage.from_per_s + share * (stage.to_per_s - stage.from_per_s)
         return 0.0
 
+    def threads_at(self, t: float) -> int:
+        """The threads of the stage at ``t`` seconds from the start; all of them outside the load."""
+        for start, stage in self.timeline():
+            if start <= t < start + stage.seconds:
+                return stage.threads
+        return self.threads
+
     def due_between(self, from_s: float, to_s: float) -> float:
         """Requests due in [from_s, to_s), in seconds from the start."""
         return sum(

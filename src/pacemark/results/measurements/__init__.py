@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements import breaking_point, stages
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "breaking_point": breaking_point.measure,
+    "stages": stages.measure,
+}
 
 
 def measure(subject: Subject) -> Measurement:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pacemark.results.digest import Digest
+from pacemark.results.holds import CpuShare
 from pacemark.results.judge import Own
 from pacemark.results.record import Reason, Section, Window
 from pacemark.workloads.load import Load
@@ -23,6 +24,15 @@ class ProcessReading:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A short load of one rate, made after the main load to look closer at what that found."""
+
+    load: Load
+    digest: Digest
+    cpu_share: CpuShare
+
+
+@dataclass(frozen=True)
 class Subject:
     """A run, as far as measurements need it."""
 
@@ -35,6 +45,12 @@ class Subject:
     """Empty where the gateway's processes are not ours to look at."""
     cut_short: bool = False
     """Whether the load ended before its time."""
+    cpu_share: CpuShare = lambda _: None
+    """JMeter's."""
+    probes: Sequence[Probe] = ()
+    """In the order in which they were made."""
+    probing_failed: str = ""
+    """Why there are fewer probes than it takes, empty when there are enough."""
 
 
 @dataclass(frozen=True)

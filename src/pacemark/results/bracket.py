@@ -1,0 +1,66 @@
+"""Between which rates a gateway breaks: what the stages of a load found, made narrower by probes."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from pacemark.results.holds import Hold
+
+PRECISION = 0.1
+"""How much higher than the highest rate held the lowest that was not may be."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The highest rate held and the lowest that was not.
+
+    Without ``broke`` all that was asked for was held; without ``held`` nothing was.
+    """
+
+    held: Hold | None = None
+    broke: Hold | None = None
+    unclear: str = ""
+    """Why neither of both can be told, empty where they can."""
+    is_fault: bool = False
+    """Whether what made it unclear was JMeter or this machine, not the size of the load."""
+
+    @classmethod
+    def of(cls, levels: Sequence[Hold], probes: Iterable[Hold]) -> Self:
+        """From holds of rising rate up to the first that was not held, and probes in the order they were
+        made, each between the two that were known then."""
+        held: Hold | None = None
+        broke: Hold | None = None
+        for level in levels:
+            if level.outcome == "generator":
+                return cls(held, None, _unclear(level), is_fault=True)
+            if level.outcome == "held":
+                held = level
+            if level.outcome == "broke":
+                broke = level
+                break
+        if held is None and broke is None:
+            return cls(unclear=f"every hold is too short: in {levels[-1].name} {levels[-1].why}")
+        for probe in probes:
+            if probe.outcome in ("generator", "too few"):
+                return cls(held, broke, _unclear(probe), is_fault=probe.outcome == "generator")
+            held, broke = (probe, broke) if probe.outcome == "held" else (held, probe)
+        return cls(held, broke)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a probe between both would tell more."""
+        if self.held is None or self.broke is None or self.unclear:
+            return False
+        return self.broke.asked_per_s > self.held.asked_per_s * (1 + PRECISION) * (1 + 1e-9)
+
+    @property
+    def between_per_s(self) -> float:
+        """The rate that halves the bracket: the geometric mean, for its precision is a ratio."""
+        assert self.held is not None
+        assert self.broke is not None
+        return math.sqrt(self.held.asked_per_s * self.broke.asked_per_s)
+
+
+def _unclear(hold: Hold) -> str:
+    return f"at {hold.asked_per_s:,.4g} requests a second {hold.why}"

@@ -1,0 +1,97 @@
+"""Figures of every hold of a load in stages: the request's table."""
+
+from collections.abc import Iterable, Sequence
+
+from pacemark.results.holds import Hold, holds
+from pacemark.results.measurements.model import Measurement, ProcessReading, Subject
+from pacemark.results.record import Column, Section, Window
+
+GATEWAY = "gateway"
+"""The service whose processes are the gateway's own."""
+MB = 1024 * 1024
+
+COLUMNS = (
+    Column(name="Hold"),
+    Column(name="Asked", unit="/s"),
+    Column(name="Achieved", unit="/s"),
+    Column(name="P50", unit="ms"),
+    Column(name="P95", unit="ms"),
+    Column(name="P99", unit="ms"),
+    Column(name="Errors", unit="%"),
+    Column(name="CPU", unit="%"),
+    Column(name="Memory", unit="MB"),
+)
+
+
+def measure(subject: Subject) -> Measurement:
+    """The table, a row a hold in the order of time."""
+    found = holds(subject.load, subject.digest, subject.cpu_share)
+    rows = [_row(hold, subject.processes) for hold in found]
+    section = Section(
+        title="Stages",
+        summary=_summary(found),
+        note="Each row is a stage of constant rate, without the climb to it. Latencies are response times. "
+        "CPU (of one core) and memory (the most) are those of the gateway's processes, "
+        "where Pacemark started them.",
+        columns=list(COLUMNS),
+        rows=rows,
+    )
+    return Measurement(sections=[section])
+
+
+def _summary(found: Sequence[Hold]) -> str:
+    judged = [hold for hold in found if hold.outcome != "too few"]
+    if not judged:
+        return f"{len(found)} holds, each with too few requests to be judged."
+    held = sum(hold.outcome == "held" for hold in judged)
+    fastest = max(judged, key=lambda hold: hold.achieved_per_s)
+    return (
+        f"{held} of {len(judged)} holds were held. The most requests a second were "
+        f"{fastest.achieved_per_s:,.4g}, of {fastest.asked_per_s:,.4g} asked for."
+    )
+
+
+def _row(hold: Hold, readings: Sequence[ProcessReading]) -> list[str | int | float | None]:
+    response, inside = hold.response, _readings(readings, hold.window)
+    return [
+        hold.name,
+        hold.asked_per_s,
+        hold.achieved_per_s,
+        response.p50,
+        response.p95,
+        response.p99,
+        hold.error_percent,
+        _cpu_percent(inside),
+        _memory_mb(inside),
+    ]
+
+
+def _readings(readings: Iterable[ProcessReading], window: Window) -> list[ProcessReading]:
+    return [
+        reading
+        for reading in readings
+        if reading.service == GATEWAY and window.from_s <= reading.at_s < window.to_s
+    ]
+
+
+def _memory_mb(readings: Iterable[ProcessReading]) -> float | None:
+    """The most that the gateway's processes had together at one look; None without one."""
+    together: dict[float, int] = {}
+    for reading in readings:
+        together[reading.at_s] = together.get(reading.at_s, 0) + reading.memory_bytes
+    return max(together.values()) / MB if together else None
+
+
+def _cpu_percent(readings: Iterable[ProcessReading]) -> float | None:
+    """Processor seconds between the first look and the last, over the time between them; None where the
+    readings do not tell."""
+    used: dict[float, float] = {}
+    for reading in readings:
+        seconds: float | None = getattr(reading, "cpu_s", None)
+        if seconds is None:
+            return None
+        used[reading.at_s] = used.get(reading.at_s, 0.0) + seconds
+    if len(used) < 2:
+        return None
+    first, last = min(used), max(used)
+    return 100 * (used[last] - used[first]) / (last - first)

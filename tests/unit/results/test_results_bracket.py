@@ -1,0 +1,85 @@
+"""Between the highest rate held and the lowest not held."""
+
+import math
+
+import pytest
+
+from pacemark.results.bracket import Bracket
+from pacemark.results.holds import Hold, Outcome
+from pacemark.results.record import Window
+from pacemark.results.statistics import LatencyFigures
+
+NONE = LatencyFigures(
+    count=0, mean=None, min=None, max=None, p50=None, p90=None, p95=None, p99=None, p999=None
+)
+
+
+def hold(rate: float, outcome: Outcome, why: str = "why") -> Hold:
+    return Hold(
+        name=f"{rate:g}/s",
+        window=Window(from_s=0, to_s=10),
+        asked_per_s=rate,
+        threads=1,
+        achieved_per_s=rate,
+        error_percent=0.0,
+        response=NONE,
+        cpu_share=None,
+        breaches=(),
+        outcome=outcome,
+        why=why,
+    )
+
+
+def rates(bracket: Bracket) -> tuple[float | None, float | None]:
+    held, broke = bracket.held, bracket.broke
+    return held and held.asked_per_s, broke and broke.asked_per_s
+
+
+def test_it_lies_between_the_last_held_and_the_first_that_was_not() -> None:
+    found = Bracket.of([hold(1, "held"), hold(2, "held"), hold(4, "broke"), hold(6, "held")], [])
+    assert rates(found) == (2, 4)
+    assert found.is_open
+    assert found.between_per_s == pytest.approx(math.sqrt(8))
+
+
+def test_probes_make_it_narrower_from_both_sides() -> None:
+    levels = [hold(2000, "held"), hold(4000, "broke")]
+    probes = [hold(2828, "broke"), hold(2378, "held"), hold(2594, "broke")]
+    found = Bracket.of(levels, probes)
+    assert rates(found) == (2378, 2594)
+    assert not found.is_open
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ([hold(1, "held"), hold(2, "held")], (2, None)),
+        ([hold(1, "broke"), hold(2, "broke")], (None, 1)),
+        ([hold(1, "too few"), hold(2, "broke")], (None, 2)),
+        ([hold(1, "too few"), hold(2, "held")], (2, None)),
+    ],
+)
+def test_without_one_of_both_there_is_nothing_to_probe(
+    levels: list[Hold], expected: tuple[float | None, float | None]
+) -> None:
+    found = Bracket.of(levels, [])
+    assert rates(found) == expected
+    assert found.unclear == ""
+    assert not found.is_open
+
+
+def test_a_generator_at_its_limit_is_no_breaking_point() -> None:
+    found = Bracket.of([hold(1, "held"), hold(2, "generator", "JMeter used 99 %"), hold(4, "broke")], [])
+    assert found.is_fault
+    assert found.unclear == "at 2 requests a second JMeter used 99 %"
+    assert not found.is_open
+    probe = Bracket.of([hold(1, "held"), hold(2, "broke")], [hold(1.4, "generator", "JMeter used 99 %")])
+    assert probe.is_fault
+    assert not probe.is_open
+
+
+def test_without_a_hold_that_can_be_judged_nothing_is_said() -> None:
+    found = Bracket.of([hold(1, "too few", "5 requests were asked for, it takes 100")], [])
+    assert rates(found) == (None, None)
+    assert "5 requests" in found.unclear
+    assert not found.is_fault
