@@ -98,7 +98,7 @@ def run(
         asked.url,
         asked.credentials,
         seconds=asked.load.duration_s,
-        rate_per_s=asked.load.rate_per_s,
+        rate_per_s=asked.load.highest_per_s,
         threads=asked.load.threads,
         needs_mcp=asked.workload.calls_mcp,
         out_dir=asked.out,
@@ -227,7 +227,7 @@ def _judged(
             cut_short=bool(execution.stopped or execution.exit_code),
         )
     )
-    due = asked.load.due_between(window.from_s, window.to_s)
+    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
     generator = _generator(asked, engine, execution, digest, measured, directory)
     after = _counters(asked)

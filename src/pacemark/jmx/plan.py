@@ -47,12 +47,15 @@ def property_of(workload: str, name: str) -> str:
 
 def load_properties(load: Load) -> dict[str, str]:
     """The plan's own names for the numbers of a load."""
-    return {
+    numbers = {
         "THREADS": str(load.threads),
         "RAMP_UP": str(load.ramp_up_s),
         "DURATION": str(load.duration_s),
-        "TARGET_RPS": f"{load.rate_per_s:.10g}",
     }
+    if load.think_s:
+        least_ms, most_ms = (round(seconds * 1000) for seconds in load.think_s)
+        return numbers | {"THINK_MS": str(least_ms), "THINK_RANGE_MS": str(most_ms - least_ms)}
+    return numbers | {"TARGET_RPS": f"{load.rate_per_s:.10g}"}
 
 
 def render(workload: Workload) -> bytes:
@@ -83,6 +86,8 @@ def _variables(workload: Workload) -> list[Variable]:
         "RAMP_UP": "Seconds in which the threads start and the rate rises; part of the duration",
         "DURATION": "Seconds of load in all",
         "TARGET_RPS": "Requests a second, over all threads, after the ramp-up",
+        "THINK_MS": "Think time after each page, at least, milliseconds",
+        "THINK_RANGE_MS": "Think time, up to so many milliseconds more, evenly spread",
     }
     full = workload.scales["full"]
     if full.shape:

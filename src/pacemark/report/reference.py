@@ -38,7 +38,7 @@ def _workload(one: Workload) -> Iterator[str]:
 def _scale(name: str, load: Load) -> tuple[str, ...]:
     return (
         name,
-        numerals.rate(load.rate_per_s),
+        f"think time {load.think_s[0]:g}-{load.think_s[1]:g} s" if load.think_s else numerals.rate(load.rate_per_s),
         str(load.threads),
         numerals.duration(load.duration_s),
         numerals.duration(load.ramp_up_s),
