@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix
+from pacemark.jmx import journey, mix
 from pacemark.jmx.elements import Node, Variable
+from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
 
@@ -24,14 +25,17 @@ class Body(NamedTuple):
     nodes: Callable[[Any], tuple[Node, ...]]
 
 
-BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
+BODIES: dict[type[Workload], Body] = {
+    Mix: Body(mix.variables, mix.nodes),
+    Journey: Body(journey.variables, journey.nodes),
+}
 
 _COMMENT = """{summary}
 
 Run it from any directory:
-  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 -JTOKEN=... -l samples.jtl
--JTHREADS, -JRAMP_UP, -JDURATION and -JTARGET_RPS change the load; -q properties/ci.properties makes it small.
-A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... given by -q does not.
+  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 {who} -l samples.jtl
+-JTHREADS, -JRAMP_UP, -JDURATION and {pace} change the load; -q properties/ci.properties makes it small.
+{secret}
 
 JMeter exits with 0 whatever happened. For the verdict:
   pacemark stats samples.jtl --objectives {name}
@@ -73,8 +77,19 @@ def render(workload: Workload) -> bytes:
 
 
 def _comment(workload: Workload) -> str:
+    if workload.signs_in:
+        who, secret = "-q FILE", "FILE, of mode 0600, has ADMIN_EMAIL=... and ADMIN_PASSWORD=..."
+    else:
+        who = "-JTOKEN=..."
+        secret = (
+            "A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... given by "
+            "-q does not."
+        )
     return _COMMENT.format(
         name=workload.name,
+        who=who,
+        secret=secret,
+        pace="-JTHINK_MS" if workload.scales["full"].think_s else "-JTARGET_RPS",
         summary=workload.summary,
         objectives=", ".join(str(objective) for objective in workload.objectives),
     )
@@ -99,8 +114,9 @@ def _variables(workload: Workload) -> list[Variable]:
             "${__P(GATEWAY_URL,http://127.0.0.1:4444)}",
             "The gateway, without a slash at the end",
         ),
-        Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"),
     ]
+    if not workload.signs_in:
+        items.append(Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"))
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))
