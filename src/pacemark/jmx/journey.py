@@ -16,8 +16,8 @@ SIGNED_IN = "${__jexl3(vars.get('signed_in') != null)}"
 NOT_SIGNED_IN = "${__jexl3(vars.get('signed_in') == null)}"
 
 _NO_RESOURCES = (
-    "What a browser loads beside a page (scripts, styles, pictures) is not loaded: it comes from the browser's "
-    "cache on all but the first visit."
+    "What a browser loads beside a page (scripts, styles, pictures) is not loaded: on all but the first "
+    "visit it has that in its cache."
 )
 
 

@@ -35,7 +35,7 @@ _COMMENT = """{summary}
 Run it from any directory:
   jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 {who} -l samples.jtl
 -JTHREADS, -JRAMP_UP, -JDURATION and {pace} change the load; -q properties/ci.properties makes it small.
-{secret}
+{note}
 
 JMeter exits with 0 whatever happened. For the verdict:
   pacemark stats samples.jtl --objectives {name}
@@ -78,17 +78,17 @@ def render(workload: Workload) -> bytes:
 
 def _comment(workload: Workload) -> str:
     if workload.signs_in:
-        who, secret = "-q FILE", "FILE, of mode 0600, has ADMIN_EMAIL=... and ADMIN_PASSWORD=..."
+        who, note = "-q FILE", "FILE, of mode 0600, has ADMIN_EMAIL=... and ADMIN_PASSWORD=..."
     else:
         who = "-JTOKEN=..."
-        secret = (
-            "A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... given by "
-            "-q does not."
+        note = (
+            "A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... "
+            "given by -q does not."
         )
     return _COMMENT.format(
         name=workload.name,
         who=who,
-        secret=secret,
+        note=note,
         pace="-JTHINK_MS" if workload.scales["full"].think_s else "-JTARGET_RPS",
         summary=workload.summary,
         objectives=", ".join(str(objective) for objective in workload.objectives),

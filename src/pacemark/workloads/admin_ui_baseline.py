@@ -101,9 +101,7 @@ DASHBOARD = Step(
 )
 TOOLS = table("tools", "viewTool", "tool_id", "register an MCP server with tools, such as fast_time")
 SERVERS = table("servers", "viewServer", "server_id", "add a virtual server")
-GATEWAYS = table(
-    "gateways", "refreshGatewayTools", "gateway_id", "register an MCP server, such as fast_time"
-)
+GATEWAYS = table("gateways", "refreshGatewayTools", "gateway_id", "register an MCP server, such as fast_time")
 SEARCH = Step(
     label="Admin search",
     path=f"{UI}/search?q=${{tool_name}}",
@@ -142,9 +140,7 @@ SIGN_OUT = Step(
     path=f"{UI}/logout",
     headers=CSRF,
     looks=(
-        Look(
-            otherwise="not sent to the login page", part="headers", pattern=r"(?i)\blocation: \S*/login\s"
-        ),
+        Look(otherwise="not sent to the login page", part="headers", pattern=r"(?i)\blocation: \S*/login\s"),
         Look(
             otherwise="the session cookie stayed",
             part="headers",
@@ -165,11 +161,7 @@ WORKLOAD = Journey(
         Page(name="Tools", steps=(TOOLS,)),
         Page(
             name="A tool",
-            steps=(
-                detail(
-                    "tool", (Take(variable="tool_name", pattern=r'"originalName":\s*"([^"\\]+)"'),)
-                ),
-            ),
+            steps=(detail("tool", (Take(variable="tool_name", pattern=r'"originalName":\s*"([^"\\]+)"'),)),),
         ),
         Page(name="Search", steps=(SEARCH,)),
         Page(name="Servers", steps=(SERVERS,)),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pacemark.workloads.model import Vocabulary, Workload
 
 Part = Literal["text", "headers", "code"]
 
 SIGNED_OUT = "signed out"
-"""What is said of an answer by which the gateway sends a user, who had signed in, back to the sign-in page."""
+"""What is said of an answer that sends a user who had signed in back to the login page."""
 
 
 class Look(Vocabulary):
@@ -42,8 +42,8 @@ class Step(Vocabulary):
     path: str
     """A whole URL, by variables of the plan; those after its question mark are encoded."""
     method: Literal["GET", "POST"] = "GET"
-    headers: dict[str, str] = {}
-    form: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
+    form: dict[str, str] = Field(default_factory=dict)
     """The fields of a form that is sent, encoded."""
     looks: tuple[Look, ...]
     takes: tuple[Take, ...] = ()
