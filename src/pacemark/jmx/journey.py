@@ -93,7 +93,11 @@ def _below(step: Step) -> Iterator[Node]:
         yield Node(web.regex_extractor(take.variable, take.part, take.pattern, default=default))
     for look in step.looks:
         pattern = _filled(look.pattern, "__escapeOroRegexpChars(${%s},)")
-        yield Node(web.response_assertion(look.otherwise, look.part, pattern, absent=look.absent))
+        yield Node(
+            web.response_assertion(
+                look.name, look.part, pattern, otherwise=look.otherwise, absent=look.absent
+            )
+        )
 
 
 def _filled(text: str, function: str) -> str:

@@ -95,7 +95,7 @@ _FIELDS = {
 }
 
 
-def response_assertion(otherwise: str, part: str, pattern: str, *, absent: bool) -> Element:
+def response_assertion(name: str, part: str, pattern: str, *, otherwise: str, absent: bool) -> Element:
     """A Response Assertion whose message is ``otherwise``: that ``pattern`` is found, or not, in ``part``.
 
     One on the ``code`` decides alone which statuses are a success.
@@ -106,7 +106,7 @@ def response_assertion(otherwise: str, part: str, pattern: str, *, absent: bool)
     return element(
         "ResponseAssertion",
         "AssertionGui",
-        f"Else: {otherwise}",
+        name,
         [
             patterns,
             string("Assertion.custom_message", otherwise),

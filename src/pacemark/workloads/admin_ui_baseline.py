@@ -12,7 +12,11 @@ FETCHED = {"Accept": "application/json"}
 # The gateway sends whoever is signed out to its login page: a page by a redirect, a part of one by 200 and a
 # header for HTMX. (What scripts fetch it answers with 401.)
 STILL_SIGNED_IN = Look(
-    otherwise=SIGNED_OUT, part="headers", pattern=r"(?i)\b(hx-redirect|location): \S*/login", absent=True
+    name="still signed in",
+    otherwise=SIGNED_OUT,
+    part="headers",
+    pattern=r"(?i)\b(hx-redirect|location): \S*/login",
+    absent=True,
 )
 # Every dashboard brings a new one.
 CSRF_TOKEN = Take(
@@ -26,7 +30,7 @@ def ids_of(action: str, variable: str) -> Take:
 
 
 def shows(what: str, pattern: str) -> Look:
-    return Look(otherwise=f"not {what}", pattern=pattern)
+    return Look(name=what, otherwise=f"not {what}", pattern=pattern)
 
 
 def partial(name: str, query: str, mark: str, takes: tuple[Take, ...] = (), remedy: str = "") -> Step:
@@ -73,15 +77,25 @@ SIGN_IN = (
         looks=(
             # It answers a wrong password with 303 too.
             Look(
-                otherwise="login refused", part="headers", pattern=r"(?i)\blocation: \S*/login", absent=True
+                name="the login is taken",
+                otherwise="login refused",
+                part="headers",
+                pattern=r"(?i)\blocation: \S*/login",
+                absent=True,
             ),
             Look(
+                name="sent to the dashboard",
                 otherwise="not sent to the dashboard",
                 part="headers",
                 pattern=r"(?i)\blocation: \S*/admin/?\s",
             ),
             # Over plain HTTP no cookie jar gives back one that is marked as secure.
-            Look(otherwise="no session cookie", part="headers", pattern=r"(?i)\bset-cookie: jwt_token=\"?\w"),
+            Look(
+                name="a session cookie",
+                otherwise="no session cookie",
+                part="headers",
+                pattern=r"(?i)\bset-cookie: jwt_token=\"?\w",
+            ),
         ),
         takes=(
             CSRF_TOKEN,
@@ -109,7 +123,7 @@ SEARCH = Step(
     looks=(
         STILL_SIGNED_IN,
         shows("this search", r'"query":\s*"${tool_name}"'),
-        Look(otherwise="the tool was not found", pattern=r'"count":\s*[1-9]'),
+        Look(name="something is found", otherwise="the tool was not found", pattern=r'"count":\s*[1-9]'),
     ),
 )
 REFRESH = Step(
@@ -120,7 +134,12 @@ REFRESH = Step(
     headers=FETCHED | CSRF,
     looks=(
         # One at a time: to whoever comes second the gateway answers 409, as it should.
-        Look(otherwise="refresh refused", part="code", pattern="200|409"),
+        Look(
+            name="done, or under way for another user",
+            otherwise="refresh refused",
+            part="code",
+            pattern="200|409",
+        ),
         STILL_SIGNED_IN,
         shows("refreshed", r'"success":\s*true|already in progress'),
     ),
@@ -140,8 +159,14 @@ SIGN_OUT = Step(
     path=f"{UI}/logout",
     headers=CSRF,
     looks=(
-        Look(otherwise="not sent to the login page", part="headers", pattern=r"(?i)\blocation: \S*/login\s"),
         Look(
+            name="sent to the login page",
+            otherwise="not sent to the login page",
+            part="headers",
+            pattern=r"(?i)\blocation: \S*/login\s",
+        ),
+        Look(
+            name="the session cookie is taken back",
             otherwise="the session cookie stayed",
             part="headers",
             pattern=r"(?i)\bset-cookie: jwt_token=(\"\")?;",

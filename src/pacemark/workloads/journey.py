@@ -16,6 +16,8 @@ SIGNED_OUT = "signed out"
 class Look(Vocabulary):
     """What a true answer shows, or never shows."""
 
+    name: str
+    """What holds where it does, as a reader of the plan would say it."""
     otherwise: str
     """What is said of an answer where it does not hold: a kind of failure in the report."""
     part: Part = "text"
@@ -103,11 +105,5 @@ class Journey(Workload):
     def described(self) -> tuple[tuple[str, str, str], ...]:
         rows: dict[str, tuple[str, str, str]] = {}
         for step, often in self.steps:
-            rows.setdefault(step.label, (step.label, often, "; ".join(_true(look) for look in step.looks)))
+            rows.setdefault(step.label, (step.label, often, "; ".join(look.name for look in step.looks)))
         return tuple(rows.values())
-
-
-def _true(look: Look) -> str:
-    """``headers have `...` ``, for the reference page."""
-    pattern = look.pattern.replace("|", "\\|")
-    return f"{look.part} {'never ' if look.absent else ''}`{pattern}`"

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements.journey import measure as journey
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "journey": journey,
+}
 
 
 def measure(subject: Subject) -> Measurement:
