@@ -102,8 +102,19 @@ class Journey(Workload):
         return tuple(dict.fromkeys(step.label for step, _ in self.steps))
 
     @property
+    def handlers(self) -> dict[str, str]:
+        """The Admin UI's own paths, wherever it is mounted."""
+        return {step.label: f"{step.method} {_handler(step.path)}" for step, _ in self.steps}
+
+    @property
     def described(self) -> tuple[tuple[str, str, str], ...]:
         rows: dict[str, tuple[str, str, str]] = {}
         for step, often in self.steps:
             rows.setdefault(step.label, (step.label, often, "; ".join(look.name for look in step.looks)))
         return tuple(rows.values())
+
+
+def _handler(path: str) -> str:
+    """``/admin/tools/{tool_id}``: without its query, ids by their names."""
+    below = path.partition("?")[0].replace("${GATEWAY_ADMIN_URL}", "/admin").replace("${GATEWAY_URL}", "")
+    return below.replace("${", "{")

@@ -1,4 +1,4 @@
-"""Users' journeys: who signed in and out, how many rounds were finished, how long a round keeps one waiting."""
+"""Users' journeys: who signed in and out, how many rounds were finished, how long one waits in a round."""
 
 from collections.abc import Iterable
 from itertools import accumulate
