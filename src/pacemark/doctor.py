@@ -28,7 +28,7 @@ def examine(
     """Engine, Java and this machine and, when ``url`` is given, the gateway, for the largest of ``loads``."""
     findings = [_java(environ), _engine(engine, environ)]
     seconds = max(load.duration_s for load in loads)
-    rate_per_s = max(load.rate_per_s for load in loads)
+    rate_per_s = max(load.highest_per_s for load in loads)
     threads = max(load.threads for load in loads)
     if url is None:
         remedy = "give --gateway URL or set GATEWAY_URL; `pacemark stack up` starts a local one"

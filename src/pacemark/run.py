@@ -15,6 +15,7 @@ from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.preflight import PreflightResult, preflight
+from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_journey
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.health import reported_totals, slots_taken
@@ -42,6 +43,7 @@ from pacemark.results.record import (
 from pacemark.results.statistics import figures, summarize
 from pacemark.results.verdict import STATUS, Evidence, decide
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
+from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 from pacemark.workloads.objective import Objective
@@ -75,6 +77,9 @@ class Asked:
     heap_mb: int = field(default_factory=default_heap_mb)
     properties: Mapping[str, str] = field(default_factory=dict)
     """Properties of the plan that are only this workload's, such as a test server's URL."""
+    admin_url: str = ""
+    administrator: Administrator | None = None
+    """Where the Admin UI is and who signs in, for a workload whose users do."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
 
@@ -100,13 +105,16 @@ def run(
         asked.url,
         asked.credentials,
         seconds=asked.load.duration_s + most_seconds(asked.workload, asked.load),
-        rate_per_s=asked.load.rate_per_s,
+        rate_per_s=asked.load.highest_per_s,
         threads=asked.load.threads,
         needs_mcp=asked.workload.calls_mcp,
         out_dir=asked.out,
         rpc_endpoint=asked.rpc_endpoint,
         listed_tools=asked.listed_tools,
     )
+    if isinstance(asked.workload, Journey) and not found.errors:
+        tried = try_journey(asked.workload, asked.url, asked.admin_url, asked.administrator)
+        found = found.model_copy(update={"findings": [*found.findings, *tried]})
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
         reasons = [_stopped_by(finding) for finding in found.errors]
@@ -207,6 +215,7 @@ def _load(
         "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
         "DATA_DIR": str(directory.resolve() / "data"),
         "summariser.interval": "5",
+        **(sign_in_properties(asked.admin_url, asked.administrator) if asked.workload.signs_in else {}),
         **asked.properties,
     }
     return execute(
@@ -240,7 +249,7 @@ def _judged(
     requests = digest.without_lifetimes()
     measured = requests.between(window.from_s, window.to_s)
     own = measure(subject)
-    due = asked.load.due_between(window.from_s, window.to_s)
+    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
     generator = _generator(asked, engine, execution, digest, measured, directory)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]

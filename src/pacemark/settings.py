@@ -86,6 +86,11 @@ class Shape(_Table):
             "duration_s": self.duration,
             "rate_per_s": self.rate,
         }
+        if load.think_s and self.rate is not None:
+            raise InputError(
+                "this workload has no rate: its users come as often as their think time allows",
+                "leave the rate out; --threads sets how many users there are",
+            )
         try:
             return Load.model_validate(
                 load.model_dump() | {name: value for name, value in wanted.items() if value is not None}
@@ -204,7 +209,12 @@ def loads_for(
     written = [file.for_workload(one.name).shape(one.name) for one in chosen]
     name = scale or file.scale or "full"
     if scale is None:
-        shapes = [typed.over(environment).over(one) for one in written]
+        # JMETER_TARGET_RPS is set for all workloads at once: those without a rate have no use for it.
+        unpaced = environment.model_copy(update={"rate": None})
+        shapes = [
+            typed.over(unpaced if one.load_at(name).think_s else environment).over(of_file)
+            for one, of_file in zip(chosen, written, strict=True)
+        ]
     else:
         shapes = [typed for _ in chosen]
     loads = tuple(shape.apply(one.load_at(name)) for shape, one in zip(shapes, chosen, strict=True))

@@ -13,6 +13,7 @@ from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
 from pacemark.probing import most_seconds
@@ -128,6 +129,8 @@ def run_command(
                 out=out_dir or Path(file.out or "results"),
                 local=at.stack,
                 heap_mb=file.heap_mb or default_heap_mb(),
+                admin_url=admin_url(at.url, os.environ) if one.signs_in else "",
+                administrator=at.administrator,
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
             )

@@ -99,7 +99,12 @@ def stack_spec(
 def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Mapping[str, str]) -> Service:
     """One uvicorn worker; in an empty directory, since the gateway reads ``.env`` of where it runs."""
     url = f"http://{LOOPBACK}:{port}"
-    own = {"PORT": str(port), "DATABASE_URL": f"sqlite:///{data_dir / 'gateway.db'}"}
+    own = {
+        "PORT": str(port),
+        # else the Admin UI's own requests to change something are refused as forged
+        "APP_DOMAIN": url,
+        "DATABASE_URL": f"sqlite:///{data_dir / 'gateway.db'}",
+    }
     return Service(
         name=GATEWAY,
         argv=(

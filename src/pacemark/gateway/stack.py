@@ -28,6 +28,7 @@ from pacemark.gateway.client import GatewayClient, checked_url
 from pacemark.gateway.environment import Progress, ensure_environment
 from pacemark.gateway.register import register
 from pacemark.gateway.service import Spec, State, process
+from pacemark.gateway.sign_in import Administrator
 from pacemark.gateway.spec import GATEWAY, TEST_SERVERS, Secrets, stack_spec
 from pacemark.gateway.token import Credentials
 
@@ -118,6 +119,11 @@ class Stack:
         """Who may log in at ``/admin``, with ``secrets.admin_password``."""
         return self.secrets.admin_email
 
+    @property
+    def administrator(self) -> Administrator:
+        """The same, ready to sign in."""
+        return Administrator(self.secrets.admin_email, self.secrets.admin_password)
+
     def credentials(self, *, seconds: float) -> Credentials:
         """An administrator's token for a run of ``seconds``; in memory only."""
         return _minted(self.secrets, seconds)
@@ -172,7 +178,17 @@ def down(data_dir: Path | None = None) -> bool:
 
 def detached_credentials(url: str, *, seconds: float, data_dir: Path | None = None) -> Credentials | None:
     """A token for the detached stack whose gateway has that URL; None when there is no such stack."""
-    home = data_dir or default_dir()
+    secrets = _detached_secrets(url, data_dir or default_dir())
+    return _minted(secrets, seconds) if secrets else None
+
+
+def detached_administrator(url: str, data_dir: Path | None = None) -> Administrator | None:
+    """Who may sign in at the detached stack of that URL; None when there is no such stack."""
+    secrets = _detached_secrets(url, data_dir or default_dir())
+    return Administrator(secrets.admin_email, secrets.admin_password) if secrets else None
+
+
+def _detached_secrets(url: str, home: Path) -> Secrets | None:
     state = status(home)
     if state is None or GATEWAY not in state.services or state.services[GATEWAY].url != checked_url(url):
         return None
@@ -180,7 +196,7 @@ def detached_credentials(url: str, *, seconds: float, data_dir: Path | None = No
         kept = json.loads((home / _SECRETS_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return _minted(Secrets(**kept), seconds)
+    return Secrets(**kept)
 
 
 def _minted(secrets: Secrets, seconds: float) -> Credentials:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
-from pacemark.gateway.stack import Stack, detached_credentials
+from pacemark.gateway.sign_in import Administrator
+from pacemark.gateway.stack import Stack, detached_administrator, detached_credentials
 from pacemark.gateway.token import Credentials
 
 
@@ -17,6 +18,8 @@ class Target:
     url: str
     credentials: Credentials | None
     stack: Stack | None = None
+    administrator: Administrator | None = None
+    """Who may sign in at the Admin UI; None where nobody is known."""
 
 
 @contextmanager
@@ -41,10 +44,15 @@ def target(
         raise InputError("--embedded and --gateway exclude each other", "give one of them")
     if embedded:
         with Stack.up(progress=progress) as stack:
-            yield Target(stack.url, stack.credentials(seconds=seconds), stack)
+            yield Target(stack.url, stack.credentials(seconds=seconds), stack, stack.administrator)
         return
     if not url:
         raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
     url = checked_url(url)
     credentials = Credentials.from_environment(environ, seconds=seconds)
-    yield Target(url, credentials or detached_credentials(url, seconds=seconds))
+    administrator = Administrator.from_environment(environ)
+    yield Target(
+        url,
+        credentials or detached_credentials(url, seconds=seconds),
+        administrator=administrator or detached_administrator(url),
+    )

@@ -13,6 +13,7 @@
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
 // TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up.
+// Without TARGET_RPS there are no slots: think time makes the rate, and only over() is asked.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
@@ -60,6 +61,7 @@ class Pacer {
 
     final long startNs
     final double duration, rampUp, rate
+    final boolean paced
     final int threads
     final Map<Integer, long[]> own = new ConcurrentHashMap<>()
 
@@ -68,9 +70,10 @@ class Pacer {
         mix = interleave(vars.get('MIX') ?: '100% next')
         duration = number(vars, 'DURATION')
         rampUp = Math.min(number(vars, 'RAMP_UP'), duration)
-        rate = number(vars, 'TARGET_RPS')
+        paced = vars.get('TARGET_RPS') != null
+        rate = paced ? number(vars, 'TARGET_RPS') : 0.0d
         threads = (int) number(vars, 'THREADS')
-        if (rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
+        if (paced && rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
         loadWhatTheFirstRequestNeeds()
         startNs = System.nanoTime()
         double at = 0.0d
@@ -85,6 +88,7 @@ class Pacer {
 
     // Seconds, rate at the start, rate at the end, threads of each stage.
     private List<double[]> shape(String text) {
+        if (!paced) return []
         if (!text) return [[rampUp, 0.0d, rate, threads] as double[], [duration - rampUp, rate, rate, threads] as double[]]
         List<double[]> shape = []
         for (String part : text.split(';')) {

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix
+from pacemark.jmx import journey, mix
 from pacemark.jmx.elements import Node, Variable
+from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
 
@@ -24,14 +25,17 @@ class Body(NamedTuple):
     nodes: Callable[[Any], tuple[Node, ...]]
 
 
-BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
+BODIES: dict[type[Workload], Body] = {
+    Mix: Body(mix.variables, mix.nodes),
+    Journey: Body(journey.variables, journey.nodes),
+}
 
 _COMMENT = """{summary}
 
 Run it from any directory:
-  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 -JTOKEN=... -l samples.jtl
--JTHREADS, -JRAMP_UP, -JDURATION and -JTARGET_RPS change the load; -q properties/ci.properties makes it small.
-A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... given by -q does not.
+  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 {who} -l samples.jtl
+-JTHREADS, -JRAMP_UP, -JDURATION and {pace} change the load; -q properties/ci.properties makes it small.
+{note}
 
 JMeter exits with 0 whatever happened. For the verdict:
   pacemark stats samples.jtl --objectives {name}
@@ -47,12 +51,15 @@ def property_of(workload: str, name: str) -> str:
 
 def load_properties(load: Load) -> dict[str, str]:
     """The plan's own names for the numbers of a load."""
-    return {
+    numbers = {
         "THREADS": str(load.threads),
         "RAMP_UP": str(load.ramp_up_s),
         "DURATION": str(load.duration_s),
-        "TARGET_RPS": f"{load.rate_per_s:.10g}",
     }
+    if load.think_s:
+        least_ms, most_ms = (round(seconds * 1000) for seconds in load.think_s)
+        return numbers | {"THINK_MS": str(least_ms), "THINK_RANGE_MS": str(most_ms - least_ms)}
+    return numbers | {"TARGET_RPS": f"{load.rate_per_s:.10g}"}
 
 
 def render(workload: Workload) -> bytes:
@@ -70,8 +77,19 @@ def render(workload: Workload) -> bytes:
 
 
 def _comment(workload: Workload) -> str:
+    if workload.signs_in:
+        who, note = "-q FILE", "FILE, of mode 0600, has ADMIN_EMAIL=... and ADMIN_PASSWORD=..."
+    else:
+        who = "-JTOKEN=..."
+        note = (
+            "A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... "
+            "given by -q does not."
+        )
     return _COMMENT.format(
         name=workload.name,
+        who=who,
+        note=note,
+        pace="-JTHINK_MS" if workload.scales["full"].think_s else "-JTARGET_RPS",
         summary=workload.summary,
         objectives=", ".join(str(objective) for objective in workload.objectives),
     )
@@ -83,6 +101,8 @@ def _variables(workload: Workload) -> list[Variable]:
         "RAMP_UP": "Seconds in which the threads start and the rate rises; part of the duration",
         "DURATION": "Seconds of load in all",
         "TARGET_RPS": "Requests a second, over all threads, after the ramp-up",
+        "THINK_MS": "Think time after each page, at least, milliseconds",
+        "THINK_RANGE_MS": "Think time, up to so many milliseconds more, evenly spread",
     }
     full = workload.scales["full"]
     if full.shape:
@@ -94,8 +114,9 @@ def _variables(workload: Workload) -> list[Variable]:
             "${__P(GATEWAY_URL,http://127.0.0.1:4444)}",
             "The gateway, without a slash at the end",
         ),
-        Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"),
     ]
+    if not workload.signs_in:
+        items.append(Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"))
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))

@@ -53,7 +53,7 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
         "curve": {basis: [_curve(digest, window, label, basis) for label in labels] for basis in bases},
         "rate": {
             "achieved": _numbers(grid["rate"]),
-            "target": _target(grid, record.load) if record else None,
+            "target": _target(grid, record.load) if record and record.load.rate_per_s else None,
         },
         "errors": _errors(drawn, grid, points),
         "own": [_own(chart) for section in (record.sections if record else []) for chart in section.charts],

@@ -194,7 +194,8 @@ def printable(text: str) -> str:
 
 def _load(load: Load) -> str:
     return (
-        f"{numerals.plain(load.rate_per_s)}/s, {numerals.count(load.threads)} threads,\n"
+        f"{wording.pace(load) if load.think_s else f'{numerals.plain(load.rate_per_s)}/s'}, "
+        f"{numerals.count(load.threads)} threads,\n"
         f"{numerals.duration(load.duration_s)}, ramp-up {numerals.duration(load.ramp_up_s)}"
     )
 

@@ -45,8 +45,10 @@ def rate(per_s: float | None) -> str:
     return significant(per_s, 2) if 0 < per_s < 1 else f"{per_s:,.1f}"
 
 
-def plain(value: float) -> str:
-    """A number as it was asked for: ``1,000``, ``12.5``."""
+def plain(value: float | None) -> str:
+    """A number as it was asked for: ``1,000``, ``12.5``; a dash for None."""
+    if value is None:
+        return ABSENT
     return significant(value, max(4, len(str(int(abs(value))))))
 
 

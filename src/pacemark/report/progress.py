@@ -62,12 +62,15 @@ class RunProgress:
     def _line(self, progress: Progress) -> str:
         if not progress.samples:
             return f"{self._name}  JMeter is starting"
-        target = self._load.rate_at(min(progress.elapsed_s, self._load.duration_s - 1e-3))
+        rate = f"{numerals.rate(progress.rate_per_s)}/s"
+        if self._load.rate_per_s is not None:
+            target = self._load.rate_at(min(progress.elapsed_s, self._load.duration_s - 1e-3))
+            rate += f" of {numerals.rate(target)}/s"
         return "  ".join(
             (
                 self._name,
                 f"{numerals.clock(progress.elapsed_s)} of {numerals.clock(self._load.duration_s)}",
-                f"{numerals.rate(progress.rate_per_s)}/s of {numerals.rate(target)}/s",
+                rate,
                 f"p95 {numerals.milliseconds(progress.p95_ms)} ms",
                 f"{numerals.count(progress.errors)} errors of {numerals.count(progress.samples)}",
                 f"{progress.threads} threads",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pacemark.report import numerals
+from pacemark.report import numerals, wording
 from pacemark.report.markdown import table
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import SCALES, Workload
@@ -38,7 +38,7 @@ def _workload(one: Workload) -> Iterator[str]:
 def _scale(name: str, load: Load) -> tuple[str, ...]:
     return (
         name,
-        numerals.rate(load.rate_per_s),
+        wording.pace(load) if load.think_s else numerals.rate(load.rate_per_s),
         str(load.threads),
         numerals.duration(load.duration_s),
         numerals.duration(load.ramp_up_s),

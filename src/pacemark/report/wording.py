@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pacemark.report.numerals import clock, milliseconds
+from pacemark.report.numerals import clock, milliseconds, plain
 from pacemark.results.record import JudgedObjective, Reason, RunRecord
+from pacemark.workloads.load import Load
 
 NO_VERDICT = "none"
 RESPONSE = (
@@ -80,8 +81,16 @@ def worst(charts: dict[str, Any]) -> str:
 
 
 def asked_rate(record: RunRecord) -> float | None:
-    """Requests a second that the load asked for over the measured window; None when that is empty."""
+    """Requests a second that the load asked for over the measured window; None where none was."""
     window = record.window
-    return (
-        record.load.due_between(window.from_s, window.to_s) / window.seconds if window.seconds > 0 else None
-    )
+    if record.load.rate_per_s is None or window.seconds <= 0:
+        return None
+    return record.load.due_between(window.from_s, window.to_s) / window.seconds
+
+
+def pace(load: Load) -> str:
+    """``1,000 requests a second``, ``think time 3-5 s``: how often the load's users come."""
+    if load.think_s:
+        least, most = load.think_s
+        return f"think time {least:g}-{most:g} s" if least < most else f"think time {least:g} s"
+    return f"{plain(load.rate_per_s)} requests a second"

@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from pacemark.workloads.journey import SIGNED_OUT
+
 OK = "ok"
 MOST = 200
 """Distinct outcomes that one file keeps by name: a server that never fails alike must not fill the digest."""
@@ -112,6 +114,8 @@ def _check() -> pl.Expr:
         .then(pl.lit("check failed: empty answer"))
         .when(pl.coalesce(found, failure).str.contains(_TOOL_FAILED))
         .then(pl.lit("tool error"))
+        .when(failure == SIGNED_OUT)
+        .then(pl.lit(SIGNED_OUT))
         .otherwise(pl.coalesce(_json_rpc_error(), _wrong_id(), by_path, by_filter, by_text))
     )
 

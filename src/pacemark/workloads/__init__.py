@@ -1,12 +1,24 @@
 """What is measured: the vocabulary, and one file a workload."""
 
 from pacemark.errors import InputError
-from pacemark.workloads import load_test, mcp_jsonrpc_baseline, rest_api_baseline, stress_test
+from pacemark.workloads import (
+    admin_ui_baseline,
+    load_test,
+    mcp_jsonrpc_baseline,
+    rest_api_baseline,
+    stress_test,
+)
 from pacemark.workloads.model import Workload
 
 WORKLOADS: dict[str, Workload] = {
     module.WORKLOAD.name: module.WORKLOAD
-    for module in (rest_api_baseline, mcp_jsonrpc_baseline, load_test, stress_test)
+    for module in (
+        rest_api_baseline,
+        mcp_jsonrpc_baseline,
+        load_test,
+        stress_test,
+        admin_ui_baseline,
+    )
 }
 
 

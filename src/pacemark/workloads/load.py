@@ -42,6 +42,9 @@ class Load(BaseModel):
     they last ``duration_s`` in all, with ``rate_per_s`` the highest of their rates and ``threads`` the most
     threads: every scale of a workload has the same shape. The duration includes the ramp-up, as JMeter's
     does; both are whole seconds, as JMeter's are.
+
+    Either a rate is asked for, or every user thinks before the next page and the rate is what comes of it:
+    then ``rate_per_s`` is None, ``think_s`` has the least and the most seconds, and nothing is ever due.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +52,8 @@ class Load(BaseModel):
     threads: int = Field(ge=1)
     ramp_up_s: int = Field(ge=0)
     duration_s: int = Field(ge=1)
-    rate_per_s: float = Field(gt=0)
+    rate_per_s: float | None = Field(default=None, gt=0)
+    think_s: tuple[float, float] | None = None
     shape: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
@@ -60,11 +64,29 @@ class Load(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_one_pace(self) -> Self:
+        if (self.rate_per_s is None) == (self.think_s is None):
+            raise ValueError("a load has a rate or a think time, one of them")
+        if self.think_s and not 0 < self.think_s[0] <= self.think_s[1]:
+            raise ValueError(f"a think time of {self.think_s[0]:g} to {self.think_s[1]:g} s is none")
+        return self
+
+    @property
+    def highest_per_s(self) -> float:
+        """The rate asked for or, with think time, the pages a second when every pause is the shortest."""
+        return self.threads / self.think_s[0] if self.think_s else self.rate_per_s or 0.0
+
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What the shape makes of this load, or the ramp-up, when there is one, and the steady stage."""
+        """What the shape makes of this load, or the ramp-up, when there is one, and the steady stage.
+
+        Without a rate there are none.
+        """
+        if self.rate_per_s is None:
+            return ()
         if self.shape:
-            return self._stretched()
+            return self._stretched(self.rate_per_s)
         steady = Stage(
             name="steady",
             seconds=self.duration_s - self.ramp_up_s,
@@ -83,9 +105,9 @@ class Load(BaseModel):
         )
         return (ramp, steady)
 
-    def _stretched(self) -> tuple[Stage, ...]:
+    def _stretched(self, rate_per_s: float) -> tuple[Stage, ...]:
         time = self.duration_s / sum(stage.seconds for stage in self.shape)
-        rate = self.rate_per_s / max(max(stage.from_per_s, stage.to_per_s) for stage in self.shape)
+        rate = rate_per_s / max(max(stage.from_per_s, stage.to_per_s) for stage in self.shape)
         threads = self.threads / max(stage.threads for stage in self.shape)
         return tuple(
             Stage(
@@ -129,13 +151,15 @@ class Load(BaseModel):
     def scaled(self, factor: float) -> Self:
         """The same shape, with rate, threads and times multiplied by ``factor``.
 
-        Threads and seconds are rounded up, so at least one thread and one second are left of each.
+        Threads and seconds are rounded up, so at least one thread and one second are left of each. Think
+        time stays as it is: people do not think faster where they are fewer.
         """
         ramp_up_s = math.ceil(self.ramp_up_s * factor)
         return type(self)(
             threads=math.ceil(self.threads * factor),
             ramp_up_s=ramp_up_s,
             duration_s=max(math.ceil(self.duration_s * factor), ramp_up_s + 1),
-            rate_per_s=self.rate_per_s * factor,
+            rate_per_s=None if self.rate_per_s is None else self.rate_per_s * factor,
+            think_s=self.think_s,
             shape=self.shape,
         )

@@ -71,6 +71,8 @@ class Workload(Vocabulary, ABC):
     scales: dict[ScaleName, Load]
     calls_mcp: bool = False
     """Whether tools and resources must be there to call."""
+    signs_in: bool = False
+    """Whether its users sign in to the Admin UI, and do without a token."""
     measurements: tuple[str, ...] = ()
     """Its own measurements beside those of every run, by the names in ``results/measurements``."""
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from pacemark.results.measurements import breaking_point, stages
+from pacemark.results.measurements import breaking_point, journey, stages
 from pacemark.results.measurements.model import Measurement, Subject
 
 MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "breaking_point": breaking_point.measure,
+    "journey": journey.measure,
     "stages": stages.measure,
 }
 

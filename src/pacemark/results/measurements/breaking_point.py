@@ -52,7 +52,7 @@ def measure(subject: Subject) -> Measurement:
         if one.failed
     ]
     own = {
-        **_breaking_point(found, subject.load.rate_per_s),
+        **_breaking_point(found, subject.load.highest_per_s),
         ("recovery", "s"): Own(latency.seconds, latency.why),
         ("clearance", "s"): Own(errors.seconds, errors.why),
     }
