@@ -57,6 +57,14 @@ jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
 jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
 jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
 
+.PHONY: jmeter-spike
+jmeter-spike: WORKLOAD = spike_test
+jmeter-spike: jmeter-run ## Run spike test (1K→10K→1K recovery)
+
+.PHONY: jmeter-soak
+jmeter-soak: WORKLOAD = soak_test
+jmeter-soak: jmeter-run ## Run 24-hour soak test (2,000 RPS)
+
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed
 	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)

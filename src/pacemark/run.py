@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.preflight import PreflightResult, preflight
+from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.health import reported_totals, slots_taken
@@ -27,7 +28,8 @@ from pacemark.machine import machine
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
-from pacemark.results.measurements.model import Subject
+from pacemark.results.measurements.model import ProcessReading, Subject
+from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import (
     Finding,
     GatewayFacts,
@@ -56,6 +58,9 @@ class Local(Protocol):
 
     @property
     def failure(self) -> str: ...
+
+    @property
+    def pids(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -110,14 +115,23 @@ def run(
         reasons = [_stopped_by(finding) for finding in found.errors]
         return _without_samples(asked, engine, started, found, reasons, directory)
     before = _counters(asked)
+    watch = ProcessWatch(asked.local.pids if asked.local else {}, asked.load.duration_s)
+
+    def look(progress: Progress) -> None:
+        watch.look()
+        on_progress(progress)
+
     try:
-        execution = _load(asked, engine, found, directory, on_progress)
+        execution = _load(asked, engine, found, directory, look)
         digest = Digest.from_jtl(directory / SAMPLES_FILE)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(asked, engine, started, found, reasons, directory, interrupted=interrupted)
-    record = _judged(asked, engine, started, found, execution, digest, directory, before)
+    readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
+    if readings:
+        save_readings(directory / PROCESSES_FILE, readings)
+    record = _judged(asked, engine, started, found, execution, digest, directory, before, readings)
     digest.save(directory / DIGEST_FILE)
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
@@ -214,6 +228,7 @@ def _judged(
     digest: Digest,
     directory: Path,
     before: Counters | str | None,
+    processes: Sequence[ProcessReading],
 ) -> RunRecord:
     window = asked.window
     requests = digest.without_lifetimes()
@@ -224,6 +239,7 @@ def _judged(
             load=asked.load,
             window=window,
             digest=digest,
+            processes=processes,
             cut_short=bool(execution.stopped or execution.exit_code),
         )
     )

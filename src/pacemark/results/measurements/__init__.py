@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements import leak, recovery
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "leak": leak.measure,
+    "recovery": recovery.measure,
+}
 
 
 def measure(subject: Subject) -> Measurement:
