@@ -34,9 +34,8 @@ class Trend:
         and its interval. None where there was nothing to grow from."""
         if self.at(from_x) <= 0:
             return None
-        return self._grown(self.slope, from_x, to_x), *(
-            self._grown(s, from_x, to_x) for s in (self.low, self.high)
-        )
+        best, low, high = (self._grown(slope, from_x, to_x) for slope in (self.slope, self.low, self.high))
+        return best, low, high
 
     def _grown(self, slope: float, from_x: float, to_x: float) -> float:
         level = self.at(from_x, slope) if math.isfinite(slope) else 0.0
