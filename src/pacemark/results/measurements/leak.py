@@ -139,10 +139,10 @@ def _judged(
 def _memory_trend(readings: Sequence[ProcessReading], edges: Sequence[tuple[float, float]]) -> Trend | None:
     points = []
     for start, end in edges:
-        inside = [one.memory_bytes / _MB for one in readings if start <= one.at_s < end]
+        inside = [one for one in readings if start <= one.at_s < end]
         if len(inside) < LEAST_READINGS:
             return None
-        points.append(((start + end) / 2, median(inside)))
+        points.append((median(one.at_s for one in inside), median(one.memory_bytes / _MB for one in inside)))
     return trend(points)
 
 
@@ -181,8 +181,9 @@ def _growth(subject: Subject, slices: Sequence[Slice], of: Callable[[Slice], flo
 
 
 def _percent(value: float, interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{value:+.3g} % ({low:+.3g} to {high:+.3g} %)"
+    if not all(map(math.isfinite, interval)):
+        return f"{value:+.3g} % (how sure that is cannot be said)"
+    return f"{value:+.3g} % ({interval[0]:+.3g} to {interval[1]:+.3g} %)"
 
 
 def _section(

@@ -32,7 +32,10 @@ STARVED = ("connect", "timeout")
 
 
 class Window(NamedTuple):
-    """A stretch of whole slices after the step down: samples, those within the limit, those that failed."""
+    """A stretch of whole slices after the step down: samples, those within the limit, those that failed.
+
+    ``start_s`` is counted from the step down.
+    """
 
     start_s: float
     samples: int
@@ -59,21 +62,30 @@ def measure(subject: Subject) -> Measurement:
     digest, load = subject.digest.without_lifetimes(), subject.load
     basis: Basis = "elapsed" if digest.cells["response_ms"].null_count() else "response"
     step_s = step_down(load)
-    baseline = (
-        digest.between(subject.window.from_s, load.stages[0].seconds) if _has_baseline(subject) else None
-    )
-    limit_ms = None
-    if baseline is not None and baseline.count >= LEAST_SAMPLES:
-        limit_ms = FACTOR * (percentile(baseline, "95", basis=basis) or 0) + SLACK_MS
+    limit_ms = _limit_ms(_inside(digest, subject.window.from_s, load.stages[0].seconds), basis)
     seen = list(windows(digest, basis, limit_ms or 0.0, step_s, load.duration_s))
     recovery, clearance = _judged(subject, seen, limit_ms, step_s)
-    pool_line, reason = _pool(digest)
-    summary = f"{_sentence('P95', recovery)}; {_sentence('errors', clearance)}. {pool_line}"
-    return Measurement(
-        own={("recovery", "s"): recovery, ("clearance", "s"): clearance},
-        sections=[_section(subject, digest, basis, limit_ms, step_s, summary)],
-        reasons=[reason],
+    pool = _pool(digest)
+    how = "unknown" if limit_ms is None else f"{limit_ms:g} ms: {FACTOR:g} x the baseline's + {SLACK_MS} ms"
+    section = Section(
+        title="Recovery",
+        summary=_capital(f"{_words('P95', recovery)}; {_words('errors', clearance)}. {_capital(pool.text)}."),
+        note=f"Latencies are {basis}. The step down is {step_s:g} s after the first sample. The P95 to come "
+        f"back to is {how}. A window lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} samples.",
+        columns=[
+            Column(name="Phase"),
+            Column(name="Asked", unit="/s"),
+            Column(name="Rate", unit="/s"),
+            Column(name="P50", unit="ms"),
+            Column(name="P95", unit="ms"),
+            Column(name="P99", unit="ms"),
+            Column(name="Errors", unit="%"),
+        ],
+        rows=_rows(subject, digest, basis),
+        charts=[_chart(digest, basis, limit_ms, load.duration_s)],
     )
+    own = {("recovery", "s"): recovery, ("clearance", "s"): clearance}
+    return Measurement(own=own, sections=[section], reasons=[pool])
 
 
 def step_down(load: Load) -> float:
@@ -89,29 +101,19 @@ def windows(digest: Digest, basis: Basis, limit_ms: float, step_s: float, end_s:
 
     None when fewer than ``LEAST_SAMPLES`` are there.
     """
-    slice_s = digest.slice_s
-    first, last = math.ceil(step_s / slice_s - 1e-9), math.floor(end_s / slice_s + 1e-9)
-    width = max(1, math.ceil(WINDOW_S / slice_s))
-    # Whole milliseconds, so a hair above the limit is still the limit.
-    within = (pl.col("count") * (pl.col(f"{basis}_ms") <= limit_ms + 1e-9)).sum()
-    failed = pl.col("count").filter(pl.col("outcome") != OK).sum()
-    table = digest.cells.group_by("slice").agg(
-        pl.col("count").sum(), within.alias("within"), failed.alias("errors")
-    )
-    by_slice = {row[0]: row[1:] for row in table.iter_rows()}
-    columns = zip(*(by_slice.get(n, (0, 0, 0)) for n in range(first, last)), strict=True)
-    count, ok, errors = ([0, *accumulate(column)] for column in columns) if last > first else ([0],) * 3
-    for start in range(last - first - width + 1):
+    first, last = _first(digest, step_s), _last(digest, end_s)
+    sums = _running_sums(digest, basis, limit_ms, first, last)
+    count = sums[0]
+    width = math.ceil(WINDOW_S / digest.slice_s)
+    newest = last - first - width
+    for start in range(newest + 1):
         if count[-1] - count[start] < LEAST_SAMPLES:
             break
         end = max(start + width, bisect_left(count, count[start] + LEAST_SAMPLES))
-        is_last = start == last - first - width or count[-1] - count[start + 1] < LEAST_SAMPLES
-        end = last - first if is_last else end
+        if start == newest or count[-1] - count[start + 1] < LEAST_SAMPLES:
+            end = last - first
         yield Window(
-            start_s=max(0.0, (first + start) * slice_s - step_s),
-            samples=count[end] - count[start],
-            within=ok[end] - ok[start],
-            errors=errors[end] - errors[start],
+            max(0.0, (first + start) * digest.slice_s - step_s), *(up[end] - up[start] for up in sums)
         )
 
 
@@ -127,22 +129,55 @@ def seconds_until(seen: Sequence[Window], holds: Callable[[Window], bool]) -> fl
     return back
 
 
-def _has_baseline(subject: Subject) -> bool:
-    return subject.window.from_s < subject.load.stages[0].seconds
+def _running_sums(
+    digest: Digest, basis: Basis, limit_ms: float, first: int, last: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Samples, those within the limit and those that failed, in the slices from ``first`` up to each."""
+    # Latencies are whole milliseconds; the limit, a sum of floats, may be a hair below its value.
+    within = (pl.col("count") * (pl.col(f"{basis}_ms") <= limit_ms + 1e-6)).sum()
+    failed = pl.col("count").filter(pl.col("outcome") != OK).sum()
+    table = digest.cells.group_by("slice").agg(
+        pl.col("count").sum(), within.alias("in"), failed.alias("failed")
+    )
+    by_slice = {number: sums for number, *sums in table.iter_rows()}
+    slices = [by_slice.get(number, (0, 0, 0)) for number in range(first, last)]
+    samples, inside, errors = ([0, *accumulate(one[column] for one in slices)] for column in range(3))
+    return samples, inside, errors
+
+
+def _inside(digest: Digest, from_s: float, to_s: float) -> Digest | None:
+    """The whole slices within [from_s, to_s): nothing of the phases beside it is among them."""
+    first, last = _first(digest, from_s), _last(digest, to_s)
+    return digest.between(first * digest.slice_s, last * digest.slice_s) if first < last else None
+
+
+def _first(digest: Digest, from_s: float) -> int:
+    return math.ceil(from_s / digest.slice_s - 1e-9)
+
+
+def _last(digest: Digest, to_s: float) -> int:
+    return math.floor(to_s / digest.slice_s + 1e-9)
+
+
+def _limit_ms(baseline: Digest | None, basis: Basis) -> float | None:
+    if baseline is None or baseline.count < LEAST_SAMPLES:
+        return None
+    p95 = percentile(baseline, "95", basis=basis)
+    return None if p95 is None else FACTOR * p95 + SLACK_MS
 
 
 def _judged(subject: Subject, seen: list[Window], limit_ms: float | None, step_s: float) -> tuple[Own, Own]:
     if subject.cut_short:
-        none = Own(None, "the load ended before its time")
-    elif not seen:
-        none = Own(None, f"fewer than {LEAST_SAMPLES} samples after the step down")
-    else:
-        span_s = subject.load.duration_s - step_s
-        clearance = _own(seconds_until(seen, lambda window: window.is_clear), span_s)
-        if limit_ms is None:
-            return Own(None, f"fewer than {LEAST_SAMPLES} samples before the spike"), clearance
-        return _own(seconds_until(seen, lambda window: window.is_back), span_s), clearance
-    return none, none
+        why = Own(None, "the load ended before its time")
+        return why, why
+    if not seen:
+        why = Own(None, f"fewer than {LEAST_SAMPLES} samples in {WINDOW_S} s or more after the step down")
+        return why, why
+    span_s = subject.load.duration_s - step_s
+    clearance = _own(seconds_until(seen, lambda window: window.is_clear), span_s)
+    if limit_ms is None:
+        return Own(None, f"fewer than {LEAST_SAMPLES} samples before the spike"), clearance
+    return _own(seconds_until(seen, lambda window: window.is_back), span_s), clearance
 
 
 def _own(after_s: float | None, span_s: float) -> Own:
@@ -151,76 +186,48 @@ def _own(after_s: float | None, span_s: float) -> Own:
     return Own(after_s)
 
 
-def _sentence(what: str, own: Own) -> str:
+def _words(what: str, own: Own) -> str:
     verb = "was" if what == "P95" else "were"
     if own.value is None:
         return f"whether {what} came back is not judged: {own.why}"
-    if own.interval:
-        return f"{what} {verb} {own.why} after the step down"
-    return f"{what} {verb} back {own.value:g} s after the step down"
+    return f"{what} {verb} {own.why or f'back {own.value:g} s'} after the step down"
 
 
-def _pool(digest: Digest) -> tuple[str, Reason]:
-    """Whether clients saw a pool run out. Its own gauges would have to say that it did not."""
+def _pool(digest: Digest) -> Reason:
+    """Whether clients saw a pool run out. Only its own gauges could say that it did not."""
     outcomes = figures(digest).outcomes
     if refused := outcomes.get(REFUSED, 0):
         text = f"connection pool exhaustion: {refused} of {digest.count} requests were answered {REFUSED}"
-        return f"{text}.", Reason(
-            level="fail", text=text, remedy="see the pools' sizes and the gateway's log"
+        return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log")
+    starved = ", ".join(f"{outcomes[name]} {name}" for name in STARVED if name in outcomes)
+    saw = f"no {REFUSED}, but {starved}" if starved else f"neither {REFUSED} nor time-outs"
+    text = f"connection pool exhaustion: not measured: clients saw {saw}"
+    return Reason(level="warning", text=text, remedy="look at the gateway's and its database's pools")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int | float | None]]:
+    rows: list[list[str | int | float | None]] = []
+    for start, stage in subject.load.timeline():
+        # The first phase without the warm-up: that is what the others are compared with.
+        phase = _inside(digest, max(start, subject.window.from_s), start + stage.seconds)
+        if phase is None or not phase.count:
+            rows.append([stage.name, *[None] * 6])
+            continue
+        from_s, to_s = phase.window.from_s, phase.window.to_s
+        rows.append(
+            [
+                stage.name,
+                round(subject.load.due_between(from_s, to_s) / (to_s - from_s), 2),
+                round(phase.count / (to_s - from_s), 2),
+                *(percentile(phase, percent, basis=basis) for percent in ("50", "95", "99")),
+                100 * phase.errors / phase.count,
+            ]
         )
-    starved = ", ".join(f"{outcomes[name]} {name}" for name in STARVED if name in outcomes) or "no time-outs"
-    text = f"connection pool exhaustion: not measured: clients saw no {REFUSED} and {starved}"
-    return f"{text}.", Reason(
-        level="warning", text=text, remedy="look at the gateway's and its database's pools"
-    )
-
-
-def _section(
-    subject: Subject, digest: Digest, basis: Basis, limit_ms: float | None, step_s: float, summary: str
-) -> Section:
-    limit = (
-        ""
-        if limit_ms is None
-        else f" P95 is back at {limit_ms:g} ms or less: {FACTOR:g} x the baseline's + {SLACK_MS} ms."
-    )
-    return Section(
-        title="Recovery",
-        summary=summary[0].upper() + summary[1:],
-        note=f"Latencies are {basis}. The step down is {step_s:g} s after the first sample.{limit} A window "
-        f"lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} samples.",
-        columns=[
-            Column(name="Phase"),
-            Column(name="Asked", unit="/s"),
-            Column(name="Rate", unit="/s"),
-            Column(name="P50", unit="ms"),
-            Column(name="P95", unit="ms"),
-            Column(name="P99", unit="ms"),
-            Column(name="Errors", unit="%"),
-        ],
-        rows=[
-            _row(subject, digest, basis, start, index)
-            for index, (start, _) in enumerate(subject.load.timeline())
-        ],
-        charts=[_chart(digest, basis, limit_ms, subject.load.duration_s)],
-    )
-
-
-def _row(
-    subject: Subject, digest: Digest, basis: Basis, start: float, index: int
-) -> list[str | int | float | None]:
-    stage = subject.load.stages[index]
-    # The first phase without the warm-up: as it is compared with.
-    from_s = max(start, subject.window.from_s) if index == 0 and _has_baseline(subject) else start
-    to_s = start + stage.seconds
-    phase = digest.between(from_s, to_s)
-    seconds = phase.window.seconds
-    return [
-        stage.name,
-        round(subject.load.due_between(from_s, to_s) / (to_s - from_s), 2),
-        round(phase.count / seconds, 2),
-        *(percentile(phase, percent, basis=basis) for percent in ("50", "95", "99")),
-        100 * phase.errors / phase.count if phase.count else None,
-    ]
+    return rows
 
 
 def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float) -> Chart:
@@ -229,7 +236,7 @@ def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float) -
     p95 = [percentile(digest.between(start, start + width_s), "95", basis=basis) for start in at_s]
     series = [Series(name="P95", values=[None if value is None else float(value) for value in p95])]
     if limit_ms is not None:
-        series.append(Series(name="back at", values=[limit_ms] * len(at_s)))
+        series.append(Series(name="back at", values=[round(limit_ms, 1)] * len(at_s)))
     return Chart(
         title="P95 over time", note=f"In windows of {width_s} s.", unit="ms", at_s=at_s, series=series
     )
