@@ -64,6 +64,13 @@ jmeter-load: jmeter-run ## Run load test (4,000 RPS)
 .PHONY: jmeter-stress
 jmeter-stress: WORKLOAD = stress_test
 jmeter-stress: jmeter-run ## Run stress test (ramp to 10,000 RPS)
+.PHONY: jmeter-spike
+jmeter-spike: WORKLOAD = spike_test
+jmeter-spike: jmeter-run ## Run spike test (1K→10K→1K recovery)
+
+.PHONY: jmeter-soak
+jmeter-soak: WORKLOAD = soak_test
+jmeter-soak: jmeter-run ## Run 24-hour soak test (2,000 RPS)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.preflight import PreflightResult, preflight
+from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_journey
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
@@ -29,7 +30,8 @@ from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
-from pacemark.results.measurements.model import Subject
+from pacemark.results.measurements.model import ProcessReading, Subject
+from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import (
     Finding,
     GatewayFacts,
@@ -59,6 +61,9 @@ class Local(Protocol):
 
     @property
     def failure(self) -> str: ...
+
+    @property
+    def pids(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,22 @@ def run(
         reasons = [_stopped_by(finding) for finding in found.errors]
         return _without_samples(asked, engine, started, found, reasons, directory)
     before = _counters(asked)
+    watch = ProcessWatch(asked.local.pids if asked.local else {}, asked.load.duration_s)
+
+    def look(progress: Progress) -> None:
+        watch.look()
+        on_progress(progress)
+
     try:
-        execution = _load(asked, engine, found, directory, on_progress)
+        execution = _load(asked, engine, found, directory, look)
         digest = Digest.from_jtl(directory / SAMPLES_FILE)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(asked, engine, started, found, reasons, directory, interrupted=interrupted)
+    readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
+    if readings:
+        save_readings(directory / PROCESSES_FILE, readings)
     digest.save(directory / DIGEST_FILE)
     after = _counters(asked)
 
@@ -134,7 +148,7 @@ def run(
         on_probe(folder.name, load)
         return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
-    subject = probed(_subject(asked, execution, digest), directory, carry)
+    subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = _judged(asked, engine, started, found, execution, subject, directory, before, after)
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
@@ -223,12 +237,15 @@ def _load(
     )
 
 
-def _subject(asked: Asked, execution: Execution, digest: Digest) -> Subject:
+def _subject(
+    asked: Asked, execution: Execution, digest: Digest, processes: Sequence[ProcessReading]
+) -> Subject:
     return Subject(
         workload=asked.workload,
         load=asked.load,
         window=asked.window,
         digest=digest,
+        processes=processes,
         cut_short=bool(execution.stopped or execution.exit_code),
         cpu_share=cpu_share(execution, digest),
     )

@@ -15,10 +15,17 @@ LEAST_BEYOND = 20
 
 
 class Own(NamedTuple):
-    """A workload's own figure in its objective's unit, by unit where there are two; or why there is none."""
+    """A workload's own figure in its objective's unit, by unit where there are two; or why there is none.
+
+    ``why`` also says what more there is to know of a figure. ``interval`` is where the true figure lies, for
+    one that is estimated or only bounded: its ends may be infinite. Such a figure is met when the objective
+    allows all of the interval, missed when it does not allow the figure and the interval lies above 0, and
+    else not judged.
+    """
 
     value: float | None
     why: str = ""
+    interval: tuple[float, float] | None = None
 
 
 def judge(
@@ -55,7 +62,8 @@ def one_line(judged: JudgedObjective) -> str:
     if judged.outcome == "not judged":
         return f"{objective.metric} not judged, {limit} ({label}): {judged.why}"
     value = "unknown" if judged.value is None else _shown(judged.value, objective)
-    return f"{objective.metric} {value}{unit}{objective.unit}, {limit} ({label})"
+    why = f": {judged.why}" if judged.why else ""
+    return f"{objective.metric} {value}{unit}{objective.unit}, {limit} ({label}){why}"
 
 
 def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
@@ -64,7 +72,18 @@ def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> Jud
         return _not_judged(objective, "this is not measured here")
     if found.value is None:
         return _not_judged(objective, found.why)
-    return _decided(objective, found.value)
+    if found.interval is not None:
+        is_missed = not objective.allows(found.value) and found.interval[0] > 0
+        if not is_missed and not all(objective.allows(end) for end in found.interval):
+            return _not_judged(objective, _uncertain(found, objective.unit), found.value)
+    return _decided(objective, found.value).model_copy(update={"why": found.why})
+
+
+def _uncertain(found: Own, unit: str) -> str:
+    assert found.interval is not None
+    low, high = found.interval
+    where = f"at least {low:.3g} {unit}" if math.isinf(high) else f"from {low:.3g} to {high:.3g} {unit}"
+    return f"it may be {where}" + (f"; {found.why}" if found.why else "")
 
 
 def _judged(objective: Objective, digest: Digest, window: Window, due: float | None) -> JudgedObjective:

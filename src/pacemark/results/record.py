@@ -42,7 +42,7 @@ class JudgedObjective(Record):
     basis: Literal["response", "elapsed"] | None = None
     """What the value was counted from: None for errors and rate."""
     why: str = ""
-    """For ``not judged``: the reason."""
+    """For ``not judged``: the reason. Else what more there is to know of the value, if anything."""
 
 
 class Window(Record):

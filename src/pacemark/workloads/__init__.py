@@ -6,6 +6,8 @@ from pacemark.workloads import (
     load_test,
     mcp_jsonrpc_baseline,
     rest_api_baseline,
+    soak_test,
+    spike_test,
     stress_test,
 )
 from pacemark.workloads.model import Workload
@@ -17,6 +19,8 @@ WORKLOADS: dict[str, Workload] = {
         mcp_jsonrpc_baseline,
         load_test,
         stress_test,
+        spike_test,
+        soak_test,
         admin_ui_baseline,
     )
 }

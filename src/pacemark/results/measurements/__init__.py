@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from pacemark.results.measurements import breaking_point, journey, stages
+from pacemark.results.measurements import breaking_point, journey, leak, recovery, stages
 from pacemark.results.measurements.model import Measurement, Subject
 
 MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "breaking_point": breaking_point.measure,
     "journey": journey.measure,
+    "leak": leak.measure,
+    "recovery": recovery.measure,
     "stages": stages.measure,
 }
 

@@ -19,8 +19,11 @@ class ProcessReading:
     """Seconds from the first sample."""
     service: str
     memory_bytes: int
-    """Resident set size."""
-    connections: int
+    """Resident set size, children's included."""
+    connections: int | None
+    """Established TCP connections; None where the system does not tell."""
+    cpu_s: float
+    """Processor seconds used since the process started."""
 
 
 @dataclass(frozen=True)

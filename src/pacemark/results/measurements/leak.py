@@ -1,0 +1,238 @@
+"""Leak: what grows in a long run, above all the gateway's memory."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from pacemark.results.digest import Digest
+from pacemark.results.judge import Own
+from pacemark.results.measurements.model import Measurement, ProcessReading, Subject
+from pacemark.results.record import Chart, Column, Section, Series
+from pacemark.results.statistics import percentile
+from pacemark.results.trend import LEAST_POINTS, Trend, trend
+from pacemark.workloads.objective import Basis
+
+SLICES = 24
+"""The request's hours; at other scales as many slices of the run."""
+SETTLING = 1 / 6
+"""Share of the run that a process may take to settle: caches and pools fill, which is no leak."""
+LEAST_READINGS = 3
+"""Of a service in a slice, for a median that one of them cannot move."""
+GATEWAY = "gateway"
+"""How the gateway's services are called, all of them where there are several."""
+CHART_POINTS = 480
+_MB = 1e6
+_UNITS = ((7200.0, 3600, "h"), (600.0, 60, "min"), (0.0, 1, "s"))
+_NOT_OURS = "memory is not measured: the gateway's processes were not started by Pacemark"
+
+
+class Slice(NamedTuple):
+    """A stretch of the run and its figures; None where there is none. Memory in MB, latency in ms."""
+
+    from_s: float
+    to_s: float
+    memory: float | None
+    connections: float | None
+    p95: int | None
+    errors: int
+
+    @property
+    def at_s(self) -> float:
+        return (self.from_s + self.to_s) / 2
+
+
+def measure(subject: Subject) -> Measurement:
+    """``growth`` in percent over the whole run, and a section with the request's table.
+
+    The growth is that of a robust line through the medians of ``SLICES`` slices of the run without the first
+    ``SETTLING`` of it (see ``trend``), from the run's start to its end. A median of a slice evens out what
+    garbage collection does within it; what it does over several slices is dependence between them, for which
+    the interval becomes wider. Of several gateways the one that grows most is judged.
+    """
+    digest = subject.digest.without_lifetimes()
+    basis: Basis = "elapsed" if digest.cells["response_ms"].null_count() else "response"
+    edges = _edges(subject.load.duration_s, digest.slice_s)
+    services = _gateways(subject.processes)
+    slices = _slices(digest, basis, list(services.values()), edges)
+    worst, own = _judged(subject, services, edges)
+    return Measurement(
+        own={("growth", "%"): own},
+        sections=[
+            _section(
+                subject, slices, basis, _summary(subject, slices, own), _charts(subject, services, worst)
+            )
+        ],
+    )
+
+
+def _gateways(readings: Iterable[ProcessReading]) -> dict[str, list[ProcessReading]]:
+    found: dict[str, list[ProcessReading]] = {}
+    for reading in readings:
+        if reading.service.startswith(GATEWAY):
+            found.setdefault(reading.service, []).append(reading)
+    return found
+
+
+def _edges(duration_s: float, slice_s: int) -> list[tuple[float, float]]:
+    """The slices of the run, on edges of the digest's: so its percentiles are exact in each."""
+    steps = [float(round(duration_s * n / SLICES / slice_s) * slice_s) for n in range(SLICES + 1)]
+    return [(start, end) for start, end in pairwise(steps) if start < end]
+
+
+def _slices(
+    digest: Digest,
+    basis: Basis,
+    services: Sequence[Sequence[ProcessReading]],
+    edges: Sequence[tuple[float, float]],
+) -> list[Slice]:
+    found = []
+    for start, end in edges:
+        part = digest.between(start, end)
+        inside = [[one for one in readings if start <= one.at_s < end] for readings in services]
+        found.append(
+            Slice(
+                from_s=start,
+                to_s=end,
+                memory=_sum_of_medians(inside, lambda one: one.memory_bytes / _MB),
+                connections=_sum_of_medians(inside, lambda one: one.connections),
+                p95=percentile(part, "95", basis=basis),
+                errors=part.errors,
+            )
+        )
+    return found
+
+
+def _sum_of_medians(
+    services: Sequence[Sequence[ProcessReading]], value: Callable[[ProcessReading], float | None]
+) -> float | None:
+    values = [[found for one in readings if (found := value(one)) is not None] for readings in services]
+    if not values or not all(values):
+        return None
+    return sum(median(one) for one in values)
+
+
+def _settled_s(subject: Subject) -> float:
+    return max(subject.window.from_s, subject.load.duration_s * SETTLING)
+
+
+def _judged(
+    subject: Subject, services: dict[str, list[ProcessReading]], edges: Sequence[tuple[float, float]]
+) -> tuple[Trend | None, Own]:
+    if not services:
+        return None, Own(None, _NOT_OURS)
+    if subject.cut_short:
+        return None, Own(None, "the load ended before its time")
+    judged = []
+    for service, readings in services.items():
+        line = _memory_trend(readings, [edge for edge in edges if edge[0] >= _settled_s(subject)])
+        grown = line.growth(0, subject.load.duration_s) if line else None
+        if line is None or grown is None:
+            takes = f"it takes {LEAST_READINGS} in each slice, and {LEAST_POINTS} slices"
+            return None, Own(None, f"too few readings of {service}'s memory: {takes}")
+        judged.append((grown[0], service, line, grown[1:]))
+    value, service, line, interval = max(judged, key=lambda one: one[0])
+    return line, Own(value, f"{service} {_slope(line)} an hour", interval)
+
+
+def _memory_trend(readings: Sequence[ProcessReading], edges: Sequence[tuple[float, float]]) -> Trend | None:
+    points = []
+    for start, end in edges:
+        inside = [one for one in readings if start <= one.at_s < end]
+        if len(inside) < LEAST_READINGS:
+            return None
+        points.append((median(one.at_s for one in inside), median(one.memory_bytes / _MB for one in inside)))
+    return trend(points)
+
+
+def _slope(line: Trend) -> str:
+    slope, low, high = (_hourly(value) for value in (line.slope, line.low, line.high))
+    return f"{slope} MB ({low} to {high} at 99 % confidence)"
+
+
+def _hourly(per_s: float) -> str:
+    return f"{per_s * 3600:+.3g}" if math.isfinite(per_s) else f"{per_s:+}"
+
+
+def _summary(subject: Subject, slices: Sequence[Slice], own: Own) -> str:
+    if own.value is None:
+        memory = f"Growth of memory is not judged: {own.why}"
+    else:
+        assert own.interval is not None
+        memory = f"Memory: {_percent(own.value, own.interval)} over the run; {own.why}"
+    settled = [one for one in slices if one.from_s >= _settled_s(subject)]
+    others = [f"{name}: {_growth(subject, settled, of)}" for name, of in _OTHERS]
+    return f"{memory}. {'. '.join(others)}."
+
+
+_OTHERS: tuple[tuple[str, Callable[[Slice], float | None]], ...] = (
+    ("P95", lambda one: one.p95),
+    ("Connections", lambda one: one.connections),
+)
+"""What is shown to grow or not, and not judged."""
+
+
+def _growth(subject: Subject, slices: Sequence[Slice], of: Callable[[Slice], float | None]) -> str:
+    points = [(one.at_s, value) for one in slices if (value := of(one)) is not None]
+    line = None if subject.cut_short else trend(points)
+    grown = line.growth(0, subject.load.duration_s) if line else None
+    return "not measured" if grown is None else f"{_percent(grown[0], grown[1:])} over the run"
+
+
+def _percent(value: float, interval: tuple[float, float]) -> str:
+    if not all(map(math.isfinite, interval)):
+        return f"{value:+.3g} % (how sure that is cannot be said)"
+    return f"{value:+.3g} % ({interval[0]:+.3g} to {interval[1]:+.3g} %)"
+
+
+def _section(
+    subject: Subject, slices: Sequence[Slice], basis: Basis, summary: str, charts: list[Chart]
+) -> Section:
+    width_s = subject.load.duration_s / SLICES
+    _, seconds, unit = next(found for found in _UNITS if subject.load.duration_s >= found[0])
+    return Section(
+        title="Growth",
+        summary=summary,
+        note=f"Slices of {width_s / seconds:g} {unit}. Memory is the gateway's resident set, connections its "
+        f"established ones: medians of each slice. P95 is {basis}. Growth is of the slices after the first "
+        f"{_settled_s(subject) / seconds:.3g} {unit}, in which a process settles.",
+        columns=[
+            Column(name="From", unit=unit),
+            Column(name="Memory", unit="MB"),
+            Column(name="Connections"),
+            Column(name="P95", unit="ms"),
+            Column(name="Errors"),
+        ],
+        rows=[
+            [
+                f"{one.from_s / seconds:g}",
+                None if one.memory is None else round(one.memory, 1),
+                one.connections,
+                one.p95,
+                one.errors,
+            ]
+            for one in slices
+        ],
+        charts=charts,
+    )
+
+
+def _charts(subject: Subject, services: dict[str, list[ProcessReading]], worst: Trend | None) -> list[Chart]:
+    """Memory over time, the median of each point's readings, and the line of the gateway that grows most."""
+    if not services:
+        return []
+    step_s = max(subject.load.duration_s / CHART_POINTS, 0.5)
+    at_s = [round(n * step_s, 3) for n in range(math.ceil(subject.load.duration_s / step_s))]
+    series = []
+    for service, readings in services.items():
+        points: list[list[float]] = [[] for _ in at_s]
+        for one in readings:
+            if 0 <= one.at_s < subject.load.duration_s:
+                points[min(int(one.at_s / step_s), len(at_s) - 1)].append(one.memory_bytes / _MB)
+        series.append(
+            Series(name=service, values=[round(median(found), 2) if found else None for found in points])
+        )
+    if worst is not None:
+        series.append(Series(name="trend", values=[round(worst.at(at), 2) for at in at_s]))
+    return [Chart(title="Memory over time", note="Resident set size.", unit="MB", at_s=at_s, series=series)]

@@ -1,0 +1,242 @@
+"""Recovery: how long after the load steps down until latency and errors are back."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import polars as pl
+
+from pacemark.results.digest import Digest
+from pacemark.results.judge import Own
+from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.outcomes import OK
+from pacemark.results.record import Chart, Column, Reason, Section, Series
+from pacemark.results.statistics import figures, percentile, rank
+from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Basis
+
+WINDOW_S = 5
+"""A window begins with each slice of the digest (a second, in runs up to an hour) and is this long."""
+LEAST_SAMPLES = 100
+"""A window of fewer is widened until it has as many; so many the baseline must have, too."""
+FACTOR, SLACK_MS = 1.2, 5
+"""P95 is back at 1.2 times the baseline's and 5 ms."""
+CLEAR = 0.001
+"""Errors are back below this share."""
+REFUSED = "HTTP 503"
+"""What a gateway answers that has no connection to spare, of its own or to its database."""
+STARVED = ("connect", "timeout")
+"""Outcomes that a pool without a free connection can have, as other faults can."""
+
+
+class Window(NamedTuple):
+    """A stretch of whole slices after the step down: samples, those within the limit, those that failed.
+
+    ``start_s`` is counted from the step down.
+    """
+
+    start_s: float
+    samples: int
+    within: int
+    errors: int
+
+    @property
+    def is_back(self) -> bool:
+        """Whether P95 (nearest rank) keeps the limit: whether as many samples do."""
+        return self.within >= rank(self.samples, "95")
+
+    @property
+    def is_clear(self) -> bool:
+        return self.errors < CLEAR * self.samples
+
+
+def measure(subject: Subject) -> Measurement:
+    """``recovery`` and ``clearance`` in seconds from the step down, a section, and what became of the pool.
+
+    Either is the start of the first window from which on all are back; 0 when none was ever not. A window
+    is ``WINDOW_S`` long or as much longer as it takes to have ``LEAST_SAMPLES``; the last one has what is
+    left. A figure that was not back by the end is bounded below by what was seen.
+    """
+    digest, load = subject.digest.without_lifetimes(), subject.load
+    basis: Basis = "elapsed" if digest.cells["response_ms"].null_count() else "response"
+    step_s = step_down(load)
+    limit_ms = _limit_ms(_inside(digest, subject.window.from_s, load.stages[0].seconds), basis)
+    seen = list(windows(digest, basis, limit_ms or 0.0, step_s, load.duration_s))
+    recovery, clearance = _judged(subject, seen, limit_ms, step_s)
+    pool = _pool(digest)
+    how = "unknown" if limit_ms is None else f"{limit_ms:g} ms: {FACTOR:g} x the baseline's + {SLACK_MS} ms"
+    section = Section(
+        title="Recovery",
+        summary=_capital(f"{_words('P95', recovery)}; {_words('errors', clearance)}. {_capital(pool.text)}."),
+        note=f"Latencies are {basis}. The step down is {step_s:g} s after the first sample. The P95 to come "
+        f"back to is {how}. A window lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} samples.",
+        columns=[
+            Column(name="Phase"),
+            Column(name="Asked", unit="/s"),
+            Column(name="Rate", unit="/s"),
+            Column(name="P50", unit="ms"),
+            Column(name="P95", unit="ms"),
+            Column(name="P99", unit="ms"),
+            Column(name="Errors", unit="%"),
+        ],
+        rows=_rows(subject, digest, basis),
+        charts=[_chart(digest, basis, limit_ms, load.duration_s)],
+    )
+    own = {("recovery", "s"): recovery, ("clearance", "s"): clearance}
+    return Measurement(own=own, sections=[section], reasons=[pool])
+
+
+def step_down(load: Load) -> float:
+    """The second at which the rate first falls at once."""
+    for (_, before), (start, stage) in pairwise(load.timeline()):
+        if stage.from_per_s < before.to_per_s:
+            return start
+    raise ValueError("a load without a step down has no recovery")
+
+
+def windows(digest: Digest, basis: Basis, limit_ms: float, step_s: float, end_s: float) -> Iterator[Window]:
+    """The windows of whole slices in [step_s, end_s), by start; ``within`` are those up to ``limit_ms``.
+
+    None when fewer than ``LEAST_SAMPLES`` are there.
+    """
+    first, last = _first(digest, step_s), _last(digest, end_s)
+    sums = _running_sums(digest, basis, limit_ms, first, last)
+    count = sums[0]
+    width = math.ceil(WINDOW_S / digest.slice_s)
+    newest = last - first - width
+    for start in range(newest + 1):
+        if count[-1] - count[start] < LEAST_SAMPLES:
+            break
+        end = max(start + width, bisect_left(count, count[start] + LEAST_SAMPLES))
+        if start == newest or count[-1] - count[start + 1] < LEAST_SAMPLES:
+            end = last - first
+        yield Window(
+            max(0.0, (first + start) * digest.slice_s - step_s), *(up[end] - up[start] for up in sums)
+        )
+
+
+def seconds_until(seen: Sequence[Window], holds: Callable[[Window], bool]) -> float | None:
+    """The start of the first window from which on all hold, 0 when all do; None when the last does not."""
+    if all(map(holds, seen)):
+        return 0.0
+    back = None
+    for window in reversed(seen):
+        if not holds(window):
+            break
+        back = window.start_s
+    return back
+
+
+def _running_sums(
+    digest: Digest, basis: Basis, limit_ms: float, first: int, last: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Samples, those within the limit and those that failed, in the slices from ``first`` up to each."""
+    # Latencies are whole milliseconds; the limit, a sum of floats, may be a hair below its value.
+    within = (pl.col("count") * (pl.col(f"{basis}_ms") <= limit_ms + 1e-6)).sum()
+    failed = pl.col("count").filter(pl.col("outcome") != OK).sum()
+    table = digest.cells.group_by("slice").agg(
+        pl.col("count").sum(), within.alias("in"), failed.alias("failed")
+    )
+    by_slice = {number: sums for number, *sums in table.iter_rows()}
+    slices = [by_slice.get(number, (0, 0, 0)) for number in range(first, last)]
+    samples, inside, errors = ([0, *accumulate(one[column] for one in slices)] for column in range(3))
+    return samples, inside, errors
+
+
+def _inside(digest: Digest, from_s: float, to_s: float) -> Digest | None:
+    """The whole slices within [from_s, to_s): nothing of the phases beside it is among them."""
+    first, last = _first(digest, from_s), _last(digest, to_s)
+    return digest.between(first * digest.slice_s, last * digest.slice_s) if first < last else None
+
+
+def _first(digest: Digest, from_s: float) -> int:
+    return math.ceil(from_s / digest.slice_s - 1e-9)
+
+
+def _last(digest: Digest, to_s: float) -> int:
+    return math.floor(to_s / digest.slice_s + 1e-9)
+
+
+def _limit_ms(baseline: Digest | None, basis: Basis) -> float | None:
+    if baseline is None or baseline.count < LEAST_SAMPLES:
+        return None
+    p95 = percentile(baseline, "95", basis=basis)
+    return None if p95 is None else FACTOR * p95 + SLACK_MS
+
+
+def _judged(subject: Subject, seen: list[Window], limit_ms: float | None, step_s: float) -> tuple[Own, Own]:
+    if subject.cut_short:
+        why = Own(None, "the load ended before its time")
+        return why, why
+    if not seen:
+        why = Own(None, f"fewer than {LEAST_SAMPLES} samples in {WINDOW_S} s or more after the step down")
+        return why, why
+    span_s = subject.load.duration_s - step_s
+    clearance = _own(seconds_until(seen, lambda window: window.is_clear), span_s)
+    if limit_ms is None:
+        return Own(None, f"fewer than {LEAST_SAMPLES} samples before the spike"), clearance
+    return _own(seconds_until(seen, lambda window: window.is_back), span_s), clearance
+
+
+def _own(after_s: float | None, span_s: float) -> Own:
+    if after_s is None:
+        return Own(span_s, f"not back within {span_s:g} s", interval=(span_s, math.inf))
+    return Own(after_s)
+
+
+def _words(what: str, own: Own) -> str:
+    verb = "was" if what == "P95" else "were"
+    if own.value is None:
+        return f"whether {what} came back is not judged: {own.why}"
+    return f"{what} {verb} {own.why or f'back {own.value:g} s'} after the step down"
+
+
+def _pool(digest: Digest) -> Reason:
+    """Whether clients saw a pool run out. Only its own gauges could say that it did not."""
+    outcomes = figures(digest).outcomes
+    if refused := outcomes.get(REFUSED, 0):
+        text = f"connection pool exhaustion: {refused} of {digest.count} requests were answered {REFUSED}"
+        return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log")
+    starved = ", ".join(f"{outcomes[name]} {name}" for name in STARVED if name in outcomes)
+    saw = f"no {REFUSED}, but {starved}" if starved else f"neither {REFUSED} nor time-outs"
+    text = f"connection pool exhaustion: not measured: clients saw {saw}"
+    return Reason(level="warning", text=text, remedy="look at the gateway's and its database's pools")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int | float | None]]:
+    rows: list[list[str | int | float | None]] = []
+    for start, stage in subject.load.timeline():
+        # The first phase without the warm-up: that is what the others are compared with.
+        phase = _inside(digest, max(start, subject.window.from_s), start + stage.seconds)
+        if phase is None or not phase.count:
+            rows.append([stage.name, *[None] * 6])
+            continue
+        from_s, to_s = phase.window.from_s, phase.window.to_s
+        rows.append(
+            [
+                stage.name,
+                round(subject.load.due_between(from_s, to_s) / (to_s - from_s), 2),
+                round(phase.count / (to_s - from_s), 2),
+                *(percentile(phase, percent, basis=basis) for percent in ("50", "95", "99")),
+                100 * phase.errors / phase.count,
+            ]
+        )
+    return rows
+
+
+def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float) -> Chart:
+    width_s = math.ceil(WINDOW_S / digest.slice_s) * digest.slice_s
+    at_s = [float(start) for start in range(0, math.ceil(end_s), width_s)]
+    p95 = [percentile(digest.between(start, start + width_s), "95", basis=basis) for start in at_s]
+    series = [Series(name="P95", values=[None if value is None else float(value) for value in p95])]
+    if limit_ms is not None:
+        series.append(Series(name="back at", values=[round(limit_ms, 1)] * len(at_s)))
+    return Chart(
+        title="P95 over time", note=f"In windows of {width_s} s.", unit="ms", at_s=at_s, series=series
+    )
