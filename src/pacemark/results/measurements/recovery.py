@@ -1,55 +1,31 @@
 """Recovery: how long after the load steps down until latency and errors are back."""
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
-from typing import NamedTuple
-
-import polars as pl
+from itertools import pairwise
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
-from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
-from pacemark.results.statistics import figures, percentile, rank
+from pacemark.results.recovery import (
+    FACTOR,
+    LEAST_SAMPLES,
+    SLACK_MS,
+    WINDOW_S,
+    Stretch,
+    inside,
+    latency_limit_ms,
+    seconds_until,
+    windows,
+)
+from pacemark.results.statistics import figures, percentile
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 
-WINDOW_S = 5
-"""A window begins with each slice of the digest (a second, in runs up to an hour) and is this long."""
-LEAST_SAMPLES = 100
-"""A window of fewer is widened until it has as many; so many the baseline must have, too."""
-FACTOR, SLACK_MS = 1.2, 5
-"""P95 is back at 1.2 times the baseline's and 5 ms."""
-CLEAR = 0.001
-"""Errors are back below this share."""
 REFUSED = "HTTP 503"
 """What a gateway answers that has no connection to spare, of its own or to its database."""
 STARVED = ("connect", "timeout")
 """Outcomes that a pool without a free connection can have, as other faults can."""
-
-
-class Window(NamedTuple):
-    """A stretch of whole slices after the step down: samples, those within the limit, those that failed.
-
-    ``start_s`` is counted from the step down.
-    """
-
-    start_s: float
-    samples: int
-    within: int
-    errors: int
-
-    @property
-    def is_back(self) -> bool:
-        """Whether P95 (nearest rank) keeps the limit: whether as many samples do."""
-        return self.within >= rank(self.samples, "95")
-
-    @property
-    def is_clear(self) -> bool:
-        return self.errors < CLEAR * self.samples
 
 
 def measure(subject: Subject) -> Measurement:
@@ -62,7 +38,7 @@ def measure(subject: Subject) -> Measurement:
     digest, load = subject.digest.without_lifetimes(), subject.load
     basis: Basis = "elapsed" if digest.cells["response_ms"].null_count() else "response"
     step_s = step_down(load)
-    limit_ms = _limit_ms(_inside(digest, subject.window.from_s, load.stages[0].seconds), basis)
+    limit_ms = latency_limit_ms(inside(digest, subject.window.from_s, load.stages[0].seconds), basis)
     seen = list(windows(digest, basis, limit_ms or 0.0, step_s, load.duration_s))
     recovery, clearance = _judged(subject, seen, limit_ms, step_s)
     pool = _pool(digest)
@@ -96,77 +72,7 @@ def step_down(load: Load) -> float:
     raise ValueError("a load without a step down has no recovery")
 
 
-def windows(digest: Digest, basis: Basis, limit_ms: float, step_s: float, end_s: float) -> Iterator[Window]:
-    """The windows of whole slices in [step_s, end_s), by start; ``within`` are those up to ``limit_ms``.
-
-    None when fewer than ``LEAST_SAMPLES`` are there.
-    """
-    first, last = _first(digest, step_s), _last(digest, end_s)
-    sums = _running_sums(digest, basis, limit_ms, first, last)
-    count = sums[0]
-    width = math.ceil(WINDOW_S / digest.slice_s)
-    newest = last - first - width
-    for start in range(newest + 1):
-        if count[-1] - count[start] < LEAST_SAMPLES:
-            break
-        end = max(start + width, bisect_left(count, count[start] + LEAST_SAMPLES))
-        if start == newest or count[-1] - count[start + 1] < LEAST_SAMPLES:
-            end = last - first
-        yield Window(
-            max(0.0, (first + start) * digest.slice_s - step_s), *(up[end] - up[start] for up in sums)
-        )
-
-
-def seconds_until(seen: Sequence[Window], holds: Callable[[Window], bool]) -> float | None:
-    """The start of the first window from which on all hold, 0 when all do; None when the last does not."""
-    if all(map(holds, seen)):
-        return 0.0
-    back = None
-    for window in reversed(seen):
-        if not holds(window):
-            break
-        back = window.start_s
-    return back
-
-
-def _running_sums(
-    digest: Digest, basis: Basis, limit_ms: float, first: int, last: int
-) -> tuple[list[int], list[int], list[int]]:
-    """Samples, those within the limit and those that failed, in the slices from ``first`` up to each."""
-    # Latencies are whole milliseconds; the limit, a sum of floats, may be a hair below its value.
-    within = (pl.col("count") * (pl.col(f"{basis}_ms") <= limit_ms + 1e-6)).sum()
-    failed = pl.col("count").filter(pl.col("outcome") != OK).sum()
-    table = digest.cells.group_by("slice").agg(
-        pl.col("count").sum(), within.alias("in"), failed.alias("failed")
-    )
-    by_slice = {number: sums for number, *sums in table.iter_rows()}
-    slices = [by_slice.get(number, (0, 0, 0)) for number in range(first, last)]
-    samples, inside, errors = ([0, *accumulate(one[column] for one in slices)] for column in range(3))
-    return samples, inside, errors
-
-
-def _inside(digest: Digest, from_s: float, to_s: float) -> Digest | None:
-    """The whole slices within [from_s, to_s): nothing of the phases beside it is among them."""
-    first, last = _first(digest, from_s), _last(digest, to_s)
-    return digest.between(first * digest.slice_s, last * digest.slice_s) if first < last else None
-
-
-def _first(digest: Digest, from_s: float) -> int:
-    return math.ceil(from_s / digest.slice_s - 1e-9)
-
-
-def _last(digest: Digest, to_s: float) -> int:
-    return math.floor(to_s / digest.slice_s + 1e-9)
-
-
-def _limit_ms(baseline: Digest | None, basis: Basis) -> float | None:
-    if baseline is None or baseline.count < LEAST_SAMPLES:
-        return None
-    p95 = percentile(baseline, "95", basis=basis)
-    return None if p95 is None else FACTOR * p95 + SLACK_MS
-
-
-def _judged(subject: Subject, seen: list[Window], limit_ms: float | None, step_s: float) -> tuple[Own, Own]:
+def _judged(subject: Subject, seen: list[Stretch], limit_ms: float | None, step_s: float) -> tuple[Own, Own]:
     if subject.cut_short:
         why = Own(None, "the load ended before its time")
         return why, why
@@ -213,7 +119,7 @@ def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int
     rows: list[list[str | int | float | None]] = []
     for start, stage in subject.load.timeline():
         # The first phase without the warm-up: that is what the others are compared with.
-        phase = _inside(digest, max(start, subject.window.from_s), start + stage.seconds)
+        phase = inside(digest, max(start, subject.window.from_s), start + stage.seconds)
         if phase is None or not phase.count:
             rows.append([stage.name, *[None] * 6])
             continue

@@ -83,14 +83,11 @@ def _memory_mb(readings: Iterable[ProcessReading]) -> float | None:
 
 
 def _cpu_percent(readings: Iterable[ProcessReading]) -> float | None:
-    """Processor seconds between the first look and the last, over the time between them; None where the
-    readings do not tell."""
+    """Processor seconds between the first look and the last, over the time between them; None with fewer
+    than two looks."""
     used: dict[float, float] = {}
     for reading in readings:
-        seconds: float | None = getattr(reading, "cpu_s", None)
-        if seconds is None:
-            return None
-        used[reading.at_s] = used.get(reading.at_s, 0.0) + seconds
+        used[reading.at_s] = used.get(reading.at_s, 0.0) + reading.cpu_s
     if len(used) < 2:
         return None
     first, last = min(used), max(used)
