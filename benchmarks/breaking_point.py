@@ -53,15 +53,14 @@ def section(record: RunRecord, title: str) -> Section:
     return found[0]
 
 
-def found_per_s(found: Section) -> tuple[float, float] | None:
-    """The highest rate held and the lowest not held; None where it was not found."""
-    rates: dict[bool, list[float]] = {True: [], False: []}
-    for line in found.rows:
-        outcome = str(line[-1])
-        if not outcome.startswith(("held", "not held")):
-            return None
-        rates[outcome == "held"].append(float(line[1] or 0))
-    return (max(rates[True]), min(rates[False])) if rates[True] and rates[False] else None
+def found_per_s(record: RunRecord) -> tuple[float, float] | None:
+    """The highest rate held and the lowest not held above it; None where it was not found."""
+    judged = next(one for one in record.objectives if one.objective.metric == "breaking_point")
+    if judged.value is None:
+        return None
+    held = judged.value * record.load.rate_per_s / 100
+    lines = section(record, "Breaking point").rows
+    return held, min(float(line[1] or 0) for line in lines if str(line[-1]).startswith("not held"))
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def main() -> None:
             record = stress(limit, load, asked.report or Path(scratch))
         seconds = time.monotonic() - began
         breaking = section(record, "Breaking point")
-        rates = found_per_s(breaking)
+        rates = found_per_s(record)
         off = None if rates is None else abs(rates[0] - limit) / limit
         held.append(off is not None and off <= CLAIM)
         cpu = max(float(line[5] or 0) for line in breaking.rows)

@@ -1,7 +1,7 @@
 """Between which rates a gateway breaks: what the stages of a load found, made narrower by probes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +9,9 @@ from pacemark.results.holds import Hold
 
 PRECISION = 0.1
 """How much higher than the highest rate held the lowest that was not may be."""
+
+MOST_IN_VAIN = 2
+"""Probes that told nothing, after which no more are made."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +29,36 @@ class Bracket:
     """Whether what made it unclear was JMeter or this machine, not the size of the load."""
 
     @classmethod
-    def of(cls, levels: Sequence[Hold], probes: Iterable[Hold]) -> Self:
+    def of(cls, levels: Sequence[Hold], probes: Sequence[Hold]) -> Self:
         """From holds of rising rate up to the first that was not held, and probes in the order they were
-        made, each between the two that were known then."""
+        made, each between the two that were known then.
+
+        Where JMeter was the limit nothing is learnt. That is no harm below a rate that was held, nor in one
+        probe, which is made again.
+        """
         held: Hold | None = None
         broke: Hold | None = None
+        lost: Hold | None = None
         for level in levels:
-            if level.outcome == "generator":
-                return cls(held, None, _unclear(level), is_fault=True)
             if level.outcome == "held":
-                held = level
-            if level.outcome == "broke":
+                held, lost = level, None
+            elif level.outcome == "broke":
                 broke = level
                 break
+            elif level.outcome == "generator":
+                lost = lost or level
+        if lost is not None and (held is None or broke is None):
+            return cls(held, None, _unclear(lost), is_fault=True)
         if held is None and broke is None:
             return cls(unclear=f"every hold is too short: in {levels[-1].name} {levels[-1].why}")
+        in_vain = [probe for probe in probes if probe.outcome in ("generator", "too few")]
         for probe in probes:
-            if probe.outcome in ("generator", "too few"):
-                return cls(held, broke, _unclear(probe), is_fault=probe.outcome == "generator")
-            held, broke = (probe, broke) if probe.outcome == "held" else (held, probe)
+            if probe.outcome == "held":
+                held = probe
+            elif probe.outcome == "broke":
+                broke = probe
+        if len(in_vain) >= MOST_IN_VAIN:
+            return cls(held, broke, _unclear(in_vain[-1]), is_fault=True)
         return cls(held, broke)
 
     @property

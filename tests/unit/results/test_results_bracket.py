@@ -68,14 +68,36 @@ def test_without_one_of_both_there_is_nothing_to_probe(
     assert not found.is_open
 
 
-def test_a_generator_at_its_limit_is_no_breaking_point() -> None:
-    found = Bracket.of([hold(1, "held"), hold(2, "generator", "JMeter used 99 %"), hold(4, "broke")], [])
+LIMITED = hold(2, "generator", "JMeter used 99 %")
+
+
+@pytest.mark.parametrize(
+    "levels", [[hold(1, "held"), LIMITED], [LIMITED, hold(4, "broke")], [hold(1, "too few"), LIMITED]]
+)
+def test_a_generator_at_its_limit_is_no_breaking_point(levels: list[Hold]) -> None:
+    found = Bracket.of(levels, [])
     assert found.is_fault
     assert found.unclear == "at 2 requests a second JMeter used 99 %"
     assert not found.is_open
-    probe = Bracket.of([hold(1, "held"), hold(2, "broke")], [hold(1.4, "generator", "JMeter used 99 %")])
-    assert probe.is_fault
-    assert not probe.is_open
+
+
+def test_a_generator_that_faltered_below_a_rate_that_was_held_does_no_harm() -> None:
+    found = Bracket.of([LIMITED, hold(4, "held"), hold(6, "broke")], [])
+    assert rates(found) == (4, 6)
+    assert not found.is_fault
+    between = Bracket.of([hold(1, "held"), LIMITED, hold(4, "broke")], [])
+    assert rates(between) == (1, 4)
+    assert between.is_open
+
+
+def test_one_probe_in_vain_is_made_again_and_two_are_one_too_many() -> None:
+    levels = [hold(1, "held"), hold(4, "broke")]
+    once = Bracket.of(levels, [LIMITED])
+    assert rates(once) == (1, 4)
+    assert once.is_open
+    twice = Bracket.of(levels, [LIMITED, hold(2, "broke"), LIMITED])
+    assert twice.is_fault
+    assert not twice.is_open
 
 
 def test_without_a_hold_that_can_be_judged_nothing_is_said() -> None:

@@ -133,7 +133,7 @@ def test_where_nothing_was_held_the_value_is_none_of_the_rates(tmp_path: Path) -
 def test_a_generator_at_its_limit_in_a_probe_makes_it_invalid(tmp_path: Path) -> None:
     gateway = Gateway(cpu_share=0.98, limit_per_s=24)
     found = gateway.probe(tmp_path, subject(tmp_path, limit_per_s=24))
-    assert len(gateway.loads) == 1
+    assert len(gateway.loads) == 2
     measured = measure(found)
     own = measured.own["breaking_point", "/s"]
     assert own.value is None

@@ -133,7 +133,8 @@ def _what_held(found: Bracket) -> str:
     assert held is not None
     assert broke is not None
     achieved = f"{held.achieved_per_s:,.4g} achieved"
-    return f"The gateway held {_rate(held)} ({achieved}) and did not hold {_rate(broke)}."
+    apart = broke.asked_per_s / held.asked_per_s - 1
+    return f"The gateway held {_rate(held)} ({achieved}) and did not hold {_rate(broke)}, {apart:.0%} more."
 
 
 def _what_broke(subject: Subject, found: Bracket, levels: Sequence[Hold], probes: Sequence[Hold]) -> str:
