@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,7 @@ import psutil
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import log_errors
 from pacemark.jmeter.install import install
+from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import Execution, execute
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
@@ -21,6 +22,8 @@ from pacemark.results.digest import SAMPLES_FILE, Digest
 from pacemark.results.jtl import Jtl
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
+
+Look = Callable[[Progress], None]
 
 HEAP_MB = 1024
 QUIET_PERCENT = 15
@@ -38,11 +41,13 @@ class Carried:
     load: Load
 
     @classmethod
-    def out(cls, engine: Engine, plan: bytes, load: Load, url: str, **more: str) -> Self:
-        """Carry out a plan in a directory that is then removed."""
+    def out(
+        cls, engine: Engine, plan: bytes, load: Load, url: str, look: Look = lambda _: None, **more: str
+    ) -> Self:
+        """Carry out a plan in a directory that is then removed; ``look`` is called twice a second."""
         with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
             folder = Path(scratch)
-            execution = _execute(engine, plan, load, folder, {"GATEWAY_URL": url, **more})
+            execution = _execute(engine, plan, load, folder, {"GATEWAY_URL": url, **more}, look)
             jtl = folder / SAMPLES_FILE
             samples = pl.concat(frame.select("start_ms", "label", "outcome") for frame in Jtl(jtl).samples())
             samples = samples.sort("start_ms", maintain_order=True)
@@ -61,14 +66,12 @@ class Carried:
 
 
 def _execute(
-    engine: Engine, plan: bytes, load: Load, folder: Path, properties: Mapping[str, str]
+    engine: Engine, plan: bytes, load: Load, folder: Path, properties: Mapping[str, str], look: Look
 ) -> Execution:
     (folder / "plan.jmx").write_bytes(plan)
     write_data(folder / "data", dict.fromkeys(feed for one in WORKLOADS.values() for feed in one.feeds))
     settings = {**JMETER_SETTINGS, **load_properties(load), "TOKEN": "none", **properties}
-    return execute(
-        engine, folder / "plan.jmx", settings, load, folder, heap_mb=HEAP_MB, on_progress=lambda _: None
-    )
+    return execute(engine, folder / "plan.jmx", settings, load, folder, heap_mb=HEAP_MB, on_progress=look)
 
 
 def engine() -> Engine:

@@ -91,6 +91,8 @@ class Server:
             await asyncio.sleep(asked.stall_s - since)
         elif -asked.spike_s <= since < asked.slow_s:
             await asyncio.sleep(asked.slow_ms / 1000)
+        elif asked.base_ms:
+            await asyncio.sleep(asked.base_ms / 1000)
         return 500 if 0 <= since < asked.fail_s else 200
 
     def grow(self, at: float) -> None:
@@ -133,6 +135,7 @@ async def _serve(asked: argparse.Namespace) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--base-ms", type=float, default=0, help="what an answer takes")
     parser.add_argument("--step-s", type=float, default=0, help="when the load steps down")
     parser.add_argument("--spike-s", type=float, default=0, help="slow for so long before it")
     parser.add_argument("--slow-s", type=float, default=0, help="slow for so long after it")
