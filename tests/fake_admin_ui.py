@@ -41,6 +41,8 @@ class FakeAdminUi:
         self.forged: list[str] = []
         """Changes without the token, or from elsewhere."""
         self.refused = 0
+        self.refuses = 0
+        """How many of the next logins it refuses, whatever the password."""
         self.switched_off = False
         self.rows = {kind: dict(rows) for kind, rows in ROWS.items()}
         self.lock = threading.Lock()
@@ -168,7 +170,10 @@ class _Handler(BaseHTTPRequestHandler):
             csrf = csrf or secrets.token_hex(16)
             return 200, [_cookie("mcpgateway_csrf_token", csrf)], '<form><input name="password"></form>'
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        if (form.get("email"), form.get("password")) != (EMAIL, PASSWORD):
+        if self.ui.refuses > self.ui.refused or (form.get("email"), form.get("password")) != (
+            EMAIL,
+            PASSWORD,
+        ):
             self.ui.refused += 1
             return 303, [("location", "/admin/login?error=invalid_credentials")], ""
         session = Session(csrf)
