@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix
+from pacemark.jmx import mix, servers
 from pacemark.jmx.elements import Node, Variable
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
+from pacemark.workloads.servers import Servers
 
 SAMPLE_VARIABLES = ("late_ms", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
@@ -22,14 +23,19 @@ class Body(NamedTuple):
 
     variables: Callable[[Any], list[Variable]]
     nodes: Callable[[Any], tuple[Node, ...]]
+    options: str = ""
+    """What its command line has besides, as the plan's comment shows it."""
 
 
-BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
+BODIES: dict[type[Workload], Body] = {
+    Mix: Body(mix.variables, mix.nodes),
+    Servers: Body(servers.variables, servers.nodes, servers.OPTIONS),
+}
 
 _COMMENT = """{summary}
 
 Run it from any directory:
-  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 -JTOKEN=... -l samples.jtl
+  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 -JTOKEN=...{options} -l samples.jtl
 -JTHREADS, -JRAMP_UP, -JDURATION and -JTARGET_RPS change the load; -q properties/ci.properties makes it small.
 A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... given by -q does not.
 
@@ -73,6 +79,7 @@ def _comment(workload: Workload) -> str:
     return _COMMENT.format(
         name=workload.name,
         summary=workload.summary,
+        options=BODIES[type(workload)].options,
         objectives=", ".join(str(objective) for objective in workload.objectives),
     )
 

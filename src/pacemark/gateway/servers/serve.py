@@ -57,8 +57,17 @@ def serve_each(build: Callable[[int], MCPServer[None]]) -> None:
         await apps[scope["server"][1]](scope, receive, send)
 
     whole = Starlette(routes=[Mount("/", by_port)], lifespan=lifespan)
-    sockets = [socket.create_server((LOOPBACK, port)) for port in ports]
-    uvicorn.Server(uvicorn.Config(whole, log_level="error", access_log=False)).run(sockets=sockets)
+    config = uvicorn.Config(whole, log_level="error", access_log=False)
+    uvicorn.Server(config).run(sockets=[_listening(port) for port in ports])
+
+
+def _listening(port: int) -> socket.socket:
+    # asyncio sets TCP_NODELAY only where the protocol is named. Without, an event stream's second packet
+    # waits for the client's delayed acknowledgement: 43 ms instead of 3.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((LOOPBACK, port))
+    return made
 
 
 def _health(server: MCPServer[None]) -> Route:

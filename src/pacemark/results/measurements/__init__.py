@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements import servers, tax
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "servers": servers.measure,
+    "tax": tax.measure,
+}
 
 
 def measure(subject: Subject) -> Measurement:
