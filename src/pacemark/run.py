@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunE
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
@@ -44,6 +45,7 @@ from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 from pacemark.workloads.objective import Objective
+from pacemark.workloads.servers import Servers
 
 DASHBOARD_LIMIT = 5_000_000
 """Samples above which JMeter's own dashboard, at 17 s a million, is left to the user."""
@@ -74,6 +76,8 @@ class Asked:
     heap_mb: int = field(default_factory=default_heap_mb)
     properties: Mapping[str, str] = field(default_factory=dict)
     """Properties of the plan that are only this workload's, such as a test server's URL."""
+    server_urls: Mapping[str, str] = field(default_factory=dict)
+    """The MCP test servers' own URLs, by name."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
 
@@ -105,6 +109,7 @@ def run(
         rpc_endpoint=asked.rpc_endpoint,
         listed_tools=asked.listed_tools,
     )
+    asked, found = _with_servers(asked, found)
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
         reasons = [_stopped_by(finding) for finding in found.errors]
@@ -122,6 +127,19 @@ def run(
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
+
+
+def _with_servers(asked: Asked, found: PreflightResult) -> tuple[Asked, PreflightResult]:
+    """Where MCP servers are asked directly: only what they were found to offer, in the ways found."""
+    if found.errors or not isinstance(asked.workload, Servers):
+        return asked, found
+    there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials)
+    offered = replace(
+        asked,
+        workload=asked.workload.only(there.labels),
+        properties={**asked.properties, **there.properties},
+    )
+    return offered, found.model_copy(update={"findings": [*found.findings, *there.findings]})
 
 
 def _without_samples(

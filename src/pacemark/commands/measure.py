@@ -13,6 +13,7 @@ from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
 from pacemark.report import console as show
@@ -126,6 +127,7 @@ def run_command(
                 heap_mb=file.heap_mb or default_heap_mb(),
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
+                server_urls=at.stack.asked_urls if at.stack else server_urls(os.environ),
             )
             status, shown = _run_one(asked, engine, baseline)
             statuses.append(status)

@@ -20,9 +20,9 @@ POINTS = 60
 _NOTE = (
     "Both speak MCP over streamable HTTP, initialized and in a session where one is given, and take turns in "
     "one run: only the URL and the tool's name differ. Milliseconds of elapsed time, failed calls included. "
-    f"The interval holds the true difference with {CONFIDENCE} % confidence: a block bootstrap over stretches "
-    "of the run, and a millisecond on either side because JMeter records whole ones. Absent where too few "
-    "samples lie beyond the percentile."
+    f"The interval holds the true difference with {CONFIDENCE} % confidence: a block bootstrap over "
+    "stretches of the run, and a millisecond on either side because JMeter records whole ones. Absent where "
+    "too few samples lie beyond the percentile."
 )
 
 
