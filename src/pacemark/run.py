@@ -134,12 +134,10 @@ def _with_servers(asked: Asked, found: PreflightResult) -> tuple[Asked, Prefligh
     if found.errors or not isinstance(asked.workload, Servers):
         return asked, found
     there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials)
-    offered = replace(
-        asked,
-        workload=asked.workload.only(there.labels),
-        properties={**asked.properties, **there.properties},
-    )
-    return offered, found.model_copy(update={"findings": [*found.findings, *there.findings]})
+    workload, properties = asked.workload.only(there.labels), {**asked.properties, **there.properties}
+    findings = [*found.findings, *there.findings]
+    asked = replace(asked, workload=workload, properties=properties)
+    return asked, found.model_copy(update={"findings": findings})
 
 
 def _without_samples(
