@@ -14,6 +14,7 @@ from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunE
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_journey
@@ -49,6 +50,7 @@ from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 from pacemark.workloads.objective import Objective
+from pacemark.workloads.servers import Servers
 
 DASHBOARD_LIMIT = 5_000_000
 """Samples above which JMeter's own dashboard, at 17 s a million, is left to the user."""
@@ -85,6 +87,8 @@ class Asked:
     admin_url: str = ""
     administrator: Administrator | None = None
     """Where the Admin UI is and who signs in, for a workload whose users do."""
+    server_urls: Mapping[str, str] = field(default_factory=dict)
+    """The MCP test servers' own URLs, by name."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
 
@@ -120,6 +124,7 @@ def run(
     if isinstance(asked.workload, Journey) and not found.errors:
         tried = try_journey(asked.workload, asked.url, asked.admin_url, asked.administrator)
         found = found.model_copy(update={"findings": [*found.findings, *tried]})
+    asked, found = _with_servers(asked, found)
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
         reasons = [_stopped_by(finding) for finding in found.errors]
@@ -153,6 +158,17 @@ def run(
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
+
+
+def _with_servers(asked: Asked, found: PreflightResult) -> tuple[Asked, PreflightResult]:
+    """Where MCP servers are asked directly: only what they were found to offer, in the ways found."""
+    if found.errors or not isinstance(asked.workload, Servers):
+        return asked, found
+    there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials)
+    workload, properties = asked.workload.only(there.labels), {**asked.properties, **there.properties}
+    findings = [*found.findings, *there.findings]
+    asked = replace(asked, workload=workload, properties=properties)
+    return asked, found.model_copy(update={"findings": findings})
 
 
 def _without_samples(

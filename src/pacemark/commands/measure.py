@@ -13,6 +13,7 @@ from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
@@ -133,6 +134,7 @@ def run_command(
                 administrator=at.administrator,
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
+                server_urls=at.stack.asked_urls if at.stack else server_urls(os.environ),
             )
             record, directory = _run_one(asked, engine)
             status, shown = _shown(record, directory, baseline)

@@ -16,7 +16,9 @@ from pacemark.gateway.token import DEFAULT_ADMIN_EMAIL
 
 LOOPBACK = "127.0.0.1"
 GATEWAY = "gateway"
-TEST_SERVERS = ("fast_time", "fast_test")
+TEST_SERVERS = ("fast_time", "fast_test", "benchmark")
+BENCHMARK_PORTS = 3
+"""Instances of benchmark, on adjacent ports. The gateway is told of the first."""
 
 _PORTS = range(20_000, 32_000)
 """Below the range from which Linux (32768) and macOS (49152) give ports to outgoing connections."""
@@ -81,7 +83,7 @@ def stack_spec(
     temporary: bool,
 ) -> Spec:
     """The gateway on SQLite and its test servers, on free loopback ports, started side by side."""
-    ports = free_ports(1 + len(TEST_SERVERS))
+    ports = _ports()
     empty, scratch = data_dir / "empty", data_dir / "tmp"
     for folder in (empty, scratch):
         folder.mkdir()
@@ -89,8 +91,8 @@ def stack_spec(
     # The gateway's lock files are in TMPDIR: shared, one stack would wait for another's.
     base = inherited | {"HOME": str(empty), "TMPDIR": str(scratch)}
     own = {**base, "PLATFORM_ADMIN_EMAIL": admin_email, **extra_env}
-    gateway = _gateway(environment, ports[0], data_dir, own)
-    servers = [_server(name, port, empty, base) for name, port in zip(TEST_SERVERS, ports[1:], strict=True)]
+    gateway = _gateway(environment, ports[GATEWAY][0], data_dir, own)
+    servers = [_server(name, ports[name], empty, base) for name in TEST_SERVERS]
     return Spec(
         data_dir=data_dir, detached=detached, remove_data_dir=temporary, levels=((gateway, *servers),)
     )
@@ -122,17 +124,26 @@ def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Ma
     )
 
 
-def _server(name: str, port: int, cwd: Path, env: dict[str, str]) -> Service:
-    url = f"http://{LOOPBACK}:{port}"
+def _server(name: str, ports: list[int], cwd: Path, env: dict[str, str]) -> Service:
+    url = f"http://{LOOPBACK}:{ports[0]}"
+    given = (part for port in ports for part in ("--port", str(port)))
     return Service(
         name=name,
-        argv=(sys.executable, "-m", f"pacemark.gateway.servers.{name}", "--port", str(port)),
+        argv=(sys.executable, "-m", f"pacemark.gateway.servers.{name}", *given),
         cwd=cwd,
         env=env,
         probe=HttpProbe(url=f"{url}/health"),
         ready_s=60.0,
         url=url,
     )
+
+
+def _ports() -> dict[str, list[int]]:
+    """By service: benchmark has adjacent ones."""
+    adjacent = adjacent_ports(BENCHMARK_PORTS)
+    single = [name for name in (GATEWAY, *TEST_SERVERS) if name != "benchmark"]
+    others = [port for port in free_ports(len(single) + BENCHMARK_PORTS) if port not in adjacent]
+    return {"benchmark": adjacent} | {name: [port] for name, port in zip(single, others, strict=False)}
 
 
 def free_ports(count: int) -> list[int]:
@@ -145,12 +156,34 @@ def free_ports(count: int) -> list[int]:
     for port in SystemRandom().sample(_PORTS, k=len(_PORTS)):
         if len(found) == count:
             return found
-        with socket.socket() as tried:
-            try:
-                tried.bind((LOOPBACK, port))
-            except OSError:
-                continue
-        found.append(port)
+        if _is_free(port):
+            found.append(port)
     raise SetupError(
         f"{count} free ports were not found in {_PORTS.start}-{_PORTS.stop - 1}", "end what holds them"
     )
+
+
+def adjacent_ports(count: int) -> list[int]:
+    """As many free ports of that kind, one after another.
+
+    Raises:
+        SetupError: there are none.
+    """
+    starts = range(_PORTS.start, _PORTS.stop - count)
+    for start in SystemRandom().sample(starts, k=len(starts)):
+        ports = list(range(start, start + count))
+        if all(map(_is_free, ports)):
+            return ports
+    raise SetupError(
+        f"{count} adjacent free ports were not found in {_PORTS.start}-{_PORTS.stop - 1}",
+        "end what holds them",
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

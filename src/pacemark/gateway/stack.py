@@ -29,7 +29,7 @@ from pacemark.gateway.environment import Progress, ensure_environment
 from pacemark.gateway.register import register
 from pacemark.gateway.service import Spec, State, process
 from pacemark.gateway.sign_in import Administrator
-from pacemark.gateway.spec import GATEWAY, TEST_SERVERS, Secrets, stack_spec
+from pacemark.gateway.spec import BENCHMARK_PORTS, GATEWAY, TEST_SERVERS, Secrets, stack_spec
 from pacemark.gateway.token import Credentials
 
 _SECRETS_FILE = "secrets.json"
@@ -45,7 +45,8 @@ class Stack:
 
     url: str
     server_urls: dict[str, str]
-    """By test server (``fast_time``, ``fast_test``): base URL, of REST as of MCP (``/mcp``)."""
+    """By test server (``fast_time``, ``fast_test``, ``benchmark``): base URL, of REST as of MCP (``/mcp``);
+    of benchmark's instances the first."""
     server_id: str
     """Of the virtual server that offers everything."""
     gateway_version: str
@@ -127,6 +128,13 @@ class Stack:
     def credentials(self, *, seconds: float) -> Credentials:
         """An administrator's token for a run of ``seconds``; in memory only."""
         return _minted(self.secrets, seconds)
+
+    @property
+    def asked_urls(self) -> dict[str, str]:
+        """The same as a user would name them for a run: benchmark with the range of its ports."""
+        first = self.server_urls["benchmark"]
+        last = int(first.rpartition(":")[2]) + BENCHMARK_PORTS - 1
+        return {**self.server_urls, "benchmark": f"{first}-{last}"}
 
     @property
     def failure(self) -> str:

@@ -263,6 +263,57 @@ def absence_assertion(name: str, pattern: str) -> Element:
     )
 
 
+def body_assertion(name: str, texts: Iterable[str], *, regex: bool, message: str = "") -> Element:
+    """A Response Assertion that fails unless the body contains every one of ``texts``.
+
+    With ``regex`` they are patterns. ``message`` is the failure's; JMeter's own names the text.
+    """
+    contains, substring = 2, 16
+    return _response_assertion(name, texts, "response_data", contains if regex else substring, message)
+
+
+def status_assertion(name: str, pattern: str) -> Element:
+    """A Response Assertion that fails unless ``pattern`` matches the whole HTTP status."""
+    return _response_assertion(name, (pattern,), "response_code", 1, "")
+
+
+def _response_assertion(name: str, texts: Iterable[str], field: str, kind: int, message: str) -> Element:
+    patterns = etree.Element("collectionProp", name="Asserion.test_strings")  # JMeter's own spelling
+    patterns.extend(string(str(n), text) for n, text in enumerate(texts))
+    return element(
+        "ResponseAssertion",
+        "AssertionGui",
+        name,
+        [
+            patterns,
+            string("Assertion.custom_message", message),
+            string("Assertion.test_field", f"Assertion.{field}"),
+            boolean("Assertion.assume_success", False),
+            prop("intProp", "Assertion.test_type", kind),
+        ],
+    )
+
+
+def regex_extractor(
+    name: str, variable: str, pattern: str, template: str, default: str, of_headers: bool
+) -> Element:
+    """A Regular Expression Extractor: the first match in the answer's headers, or in its body."""
+    return element(
+        "RegexExtractor",
+        "RegexExtractorGui",
+        name,
+        [
+            string("RegexExtractor.useHeaders", str(of_headers).lower()),
+            string("RegexExtractor.refname", variable),
+            string("RegexExtractor.regex", pattern),
+            string("RegexExtractor.template", template),
+            string("RegexExtractor.default", default),
+            boolean("RegexExtractor.default_empty_value", False),
+            string("RegexExtractor.match_number", "1"),
+        ],
+    )
+
+
 def groovy(tag: str, name: str, script: str) -> Element:
     """A JSR223 element (``tag``: JSR223Timer, JSR223PreProcessor ...) whose script is compiled once."""
     return element(

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import journey, mix
+from pacemark.jmx import journey, mix, servers
 from pacemark.jmx.elements import Node, Variable
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
+from pacemark.workloads.servers import Servers
 
 SAMPLE_VARIABLES = ("late_ms", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
@@ -23,17 +24,20 @@ class Body(NamedTuple):
 
     variables: Callable[[Any], list[Variable]]
     nodes: Callable[[Any], tuple[Node, ...]]
+    options: str = ""
+    """What its command line has besides, as the plan's comment shows it."""
 
 
 BODIES: dict[type[Workload], Body] = {
     Mix: Body(mix.variables, mix.nodes),
     Journey: Body(journey.variables, journey.nodes),
+    Servers: Body(servers.variables, servers.nodes, servers.OPTIONS),
 }
 
 _COMMENT = """{summary}
 
 Run it from any directory:
-  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 {who} -l samples.jtl
+  jmeter -n -t {name}.jmx -JGATEWAY_URL=http://127.0.0.1:4444 {who}{options} -l samples.jtl
 -JTHREADS, -JRAMP_UP, -JDURATION and {pace} change the load; -q properties/ci.properties makes it small.
 {note}
 
@@ -91,6 +95,7 @@ def _comment(workload: Workload) -> str:
         note=note,
         pace="-JTHINK_MS" if workload.scales["full"].think_s else "-JTARGET_RPS",
         summary=workload.summary,
+        options=BODIES[type(workload)].options,
         objectives=", ".join(str(objective) for objective in workload.objectives),
     )
 

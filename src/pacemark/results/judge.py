@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import polars as pl
+
 from pacemark.results.digest import Digest
 from pacemark.results.record import JudgedObjective, Window
 from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
@@ -118,6 +120,8 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
     if min(digest.seconds, window.seconds) <= 0:
         return _not_judged(objective, "the window has no length")
     rate_per_s = digest.count / digest.seconds
+    if objective.unit == "%":
+        rate_per_s = _of_slots(digest) / digest.seconds
     if objective.unit == "/s":
         return _decided(objective, rate_per_s)
     if objective.label is not None:
@@ -125,6 +129,13 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
     if not due:
         return _not_judged(objective, "no rate was asked for in the window")
     return _decided(objective, rate_per_s * window.seconds * 100 / due)
+
+
+def _of_slots(digest: Digest) -> int:
+    """The samples that took a slot, where the samples tell: opening a session anew is no part of the rate
+    that was asked for."""
+    paced = int(digest.cells.filter(pl.col("waited").is_not_null())["count"].sum())
+    return paced or digest.count
 
 
 def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:

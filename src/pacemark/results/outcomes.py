@@ -46,6 +46,8 @@ _FILTER = r"^(Filter: .*? (?:can not|can only) be applied to \w+)\. Current cont
 _EXPECTED = r"(?s)expected to be '(.*?)', but found '"
 _FOUND = r"(?s)but (?:found|it did not match:) '(.*)'\s*$"
 _TOOL_FAILED = r'(?s)"isError"\s*:\s*true|^Test failed: text expected not to contain /"isError"'
+# What our own plans already name, of answers that are no plain JSON.
+_NAMED = r"^(?:tool error|wrong id|json-rpc error (?:-?\d{1,12}|without a code)|check failed: [^\r\n]*)$"
 _EMPTY = r"^Response was null|json string can not be null or empty"
 
 
@@ -110,6 +112,8 @@ def _check() -> pl.Expr:
     return (
         pl.when(failure == "")
         .then(None)
+        .when(failure.str.contains(_NAMED))
+        .then(_tidy(failure))
         .when(failure.str.contains(_EMPTY))
         .then(pl.lit("check failed: empty answer"))
         .when(pl.coalesce(found, failure).str.contains(_TOOL_FAILED))

@@ -5,6 +5,7 @@ from pacemark.workloads import (
     admin_ui_baseline,
     load_test,
     mcp_jsonrpc_baseline,
+    mcp_test_servers_baseline,
     rest_api_baseline,
     soak_test,
     spike_test,
@@ -17,6 +18,7 @@ WORKLOADS: dict[str, Workload] = {
     for module in (
         rest_api_baseline,
         mcp_jsonrpc_baseline,
+        mcp_test_servers_baseline,
         load_test,
         stress_test,
         spike_test,

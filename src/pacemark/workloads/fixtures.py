@@ -49,6 +49,9 @@ EMBEDDED = Fixtures(
         for server in ("fast-test", "fast-time")
         for tool, arguments in SAFE_TOOLS.items()
     ),
-    resources=("timezone://info", "time://current/world", "time://formats", "time://business-hours"),
+    resources=(
+        *("benchmark://0/resource/0", "benchmark://0/resource/1"),
+        *("timezone://info", "time://current/world", "time://formats", "time://business-hours"),
+    ),
 )
 """What the local stack registers, which the committed plans call when they run on their own."""

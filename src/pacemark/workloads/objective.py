@@ -9,7 +9,7 @@ from pacemark.errors import InputError
 
 Metric = Literal[
     "p50", "p90", "p95", "p99", "p999", "mean", "min", "max", "errors", "rate",
-    "recovery", "clearance", "growth", "drops", "reconnections", "loss", "breaking_point",
+    "recovery", "clearance", "growth", "drops", "reconnections", "loss", "breaking_point", "direct_p95",
 ]  # fmt: skip
 Comparison = Literal["<", "<=", ">", ">="]
 Basis = Literal["response", "elapsed"]
@@ -23,11 +23,13 @@ OWN: dict[str, tuple[Unit, ...]] = {
     "reconnections": ("%",),
     "loss": ("%",),
     "breaking_point": ("/s", "%"),
+    "direct_p95": ("ms",),
 }
 """Metrics that only some workloads measure, with their units, the usual one first. Seconds from the step down
 until P95 is back (recovery) and until errors are (clearance); memory gained in the run (growth); streams that
 broke (drops), and those of them that came back (reconnections); messages without their reply (loss); the
-highest rate held, in requests a second or of the highest that was asked for (breaking_point)."""
+highest rate held, in requests a second or of the highest that was asked for (breaking_point); the P95
+response of the requests that go to the test servers and not through the gateway (direct_p95)."""
 
 _UNITS: dict[str, tuple[Unit, ...]] = {"errors": ("%",), "rate": ("/s", "%"), **OWN}
 

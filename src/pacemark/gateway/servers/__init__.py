@@ -1,1 +1,1 @@
-"""Small real MCP servers for the embedded stack: they offer what fast_time and fast_test offer."""
+"""Small real MCP servers for the embedded stack: what fast_time, fast_test and benchmark offer."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pacemark.results.measurements import breaking_point, journey, leak, recovery, stages
+from pacemark.results.measurements import breaking_point, journey, leak, recovery, servers, stages, tax
 from pacemark.results.measurements.model import Measurement, Subject
 
 MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
@@ -10,7 +10,9 @@ MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "journey": journey.measure,
     "leak": leak.measure,
     "recovery": recovery.measure,
+    "servers": servers.measure,
     "stages": stages.measure,
+    "tax": tax.measure,
 }
 
 
