@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix
+from pacemark.jmx import mix, websocket
 from pacemark.jmx.elements import Node, Variable
+from pacemark.workloads.connections import Connections
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
 
@@ -22,9 +23,14 @@ class Body(NamedTuple):
 
     variables: Callable[[Any], list[Variable]]
     nodes: Callable[[Any], tuple[Node, ...]]
+    speaks_http: bool = True
+    """Whether it has HTTP samplers."""
 
 
-BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
+BODIES: dict[type[Workload], Body] = {
+    Mix: Body(mix.variables, mix.nodes),
+    Connections: Body(websocket.variables, websocket.nodes, speaks_http=False),
+}
 
 _COMMENT = """{summary}
 
@@ -57,12 +63,15 @@ def load_properties(load: Load) -> dict[str, str]:
 
 def render(workload: Workload) -> bytes:
     """The ``.jmx`` file of a workload, the same bytes every time."""
+    body = BODIES[type(workload)]
+    defaults = Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS))
     return jmx.document(
         Node(
             jmx.plan_root(workload.title, _comment(workload), _variables(workload)),
             (
-                Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS)),
-                *BODIES[type(workload)].nodes(workload),
+                # A sampler of another kind would take them in anew with every sample.
+                *([defaults] if body.speaks_http else []),
+                *body.nodes(workload),
                 Node(jmx.results_tree("Every request and answer (enable in the GUI only)")),
             ),
         )

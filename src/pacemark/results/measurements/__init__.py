@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements import connections
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "connections": connections.measure,
+}
 
 
 def measure(subject: Subject) -> Measurement:
