@@ -57,6 +57,10 @@ jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
 jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
 jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
 
+.PHONY: jmeter-websocket
+jmeter-websocket: WORKLOAD = websocket_baseline
+jmeter-websocket: jmeter-run ## Run WebSocket baseline test (500 connections)
+
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed
 	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)

@@ -100,6 +100,8 @@ class Connections {
         SampleResult result = ctx.previousResult
         switch (mine.doing) {
             case '':
+                begin(ctx)
+                break
             case ENDED:
                 break
             case handshake:
@@ -183,6 +185,11 @@ class Connections {
     @CompileDynamic
     private String takeOwn(JMeterContext ctx) {
         return props.get('pacer').takeOwn(ctx)
+    }
+
+    @CompileDynamic
+    private void begin(JMeterContext ctx) {
+        props.get('pacer').beginOwn(ctx)
     }
 
     @CompileDynamic

@@ -12,7 +12,8 @@
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
-// every n-th, so that all threads together send evenly, from (i + 1/2) / n of the ramp-up on.
+// every n-th, so that all threads together send evenly. It begins at i / n of the ramp-up (beginOwn) and has
+// slots from (i + 1/2) / n on.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
@@ -183,6 +184,11 @@ class Pacer {
         }
         stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
         return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+    }
+
+    // Waits until a thread whose slots are its own is to begin. JMeter started it then, but perhaps before this clock.
+    void beginOwn(JMeterContext ctx) {
+        parkUntil(startNs + (long) (rampUp * ctx.threadNum / threads * 1e9d))
     }
 
     // Lets go of the thread's own slots that are overdue: nothing could have been sent in them.

@@ -75,7 +75,7 @@ def _connections(subject: Subject) -> Section:
     handshakes, lifetimes = digest.only(HANDSHAKE), digest.only(CONNECTION_LIFETIME)
     opened, ended = handshakes.count - handshakes.errors, lifetimes.count
     anew = max(0, opened - subject.load.threads)
-    at_s, counts = _open_at_once(digest)
+    at_s, counts = _open_at_once(digest, subject.load.threads)
     most = max(counts, default=0)
     parts = [f"{opened} connections were opened, {anew} of them anew, at most {most:g} at once"]
     if broken := _failed(lifetimes):
@@ -105,7 +105,7 @@ def _connections(subject: Subject) -> Section:
         charts=[
             Chart(
                 title="Connections open",
-                note="By their handshakes and their ends, each known to a slice of the digest.",
+                note="By their handshakes and their ends, each known to half a slice of the digest.",
                 unit="",
                 at_s=at_s,
                 series=[Series(name="open", values=[float(count) for count in counts])],
@@ -114,15 +114,19 @@ def _connections(subject: Subject) -> Section:
     )
 
 
-def _open_at_once(digest: Digest) -> tuple[list[float], list[int]]:
-    """At the end of each slice: handshakes that were done, less connections that had ended."""
+def _open_at_once(digest: Digest, threads: int) -> tuple[list[float], list[int]]:
+    """At the end of each slice: handshakes that were done, less connections that had ended.
+
+    An end is known to half a slice, so one may seem to come after the handshake that followed it; a thread
+    has one connection at a time.
+    """
     opened = _ends(_with(digest.only(HANDSHAKE), OK))
     ended = _ends(digest.only(CONNECTION_LIFETIME))
     last = max(max(opened, default=0), max(ended, default=0))
     counts, level = [], 0
     for n in range(last + 1):
         level += opened[n] - ended[n]
-        counts.append(max(0, level))
+        counts.append(min(max(0, level), threads))
     step = math.ceil(len(counts) / _MOST_POINTS)
     return [float(n * digest.slice_s) for n in range(0, last + 1, step)], counts[::step]
 
@@ -155,7 +159,7 @@ def _reasons(subject: Subject, unsent: int) -> Iterator[Reason]:
     elif unsent and (broken := subject.digest.only(CONNECTION_LIFETIME).errors):
         yield Reason(
             level="warning",
-            text=f"{unsent} planned messages were not sent, and {broken} connections broke meanwhile",
+            text=f"{unsent} planned messages were not sent; connections that broke meanwhile: {broken}",
             remedy="a connection has to stand for its messages to be sent",
         )
 
