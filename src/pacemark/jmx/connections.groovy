@@ -165,10 +165,12 @@ class Connections {
     }
 
     private void pause() {
-        for (long left = BETWEEN_HANDSHAKES_MS; left > 0 && !isOver(); left -= 50L) {
+        long until = System.nanoTime() + BETWEEN_HANDSHAKES_MS * 1_000_000L
+        while (System.nanoTime() - until < 0L && !isOver()) {
             try {
-                Thread.sleep(50L)
+                Thread.sleep(20L)
             } catch (InterruptedException ignored) {
+                Thread.currentThread().interrupt()
                 return
             }
         }

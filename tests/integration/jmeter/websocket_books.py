@@ -71,6 +71,8 @@ class WebSocketServer:
         self.stalled = threading.Event()
         self.books: list[Book] = []
         self.refused = 0
+        self.waiting = 0
+        """Messages and handshakes that the stall holds up."""
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -192,8 +194,12 @@ class WebSocketServer:
         return act.then not in ("close", "drop")
 
     async def _while_stalled(self) -> None:
-        while self.stalled.is_set():
-            await asyncio.sleep(0.01)
+        self.waiting += 1
+        try:
+            while self.stalled.is_set():
+                await asyncio.sleep(0.01)
+        finally:
+            self.waiting -= 1
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
