@@ -1,7 +1,7 @@
 """WebSocket connections at 20 messages a second each: what one JMeter holds against a fast server.
 
-Tries the rates from the highest down, shortly each, and holds the first that it keeps for the whole time. Exits
-with 1 when that run lost a message, or the server's books differ from JMeter's.
+Tries the rates from the highest down, shortly each, and holds the first that it keeps for the whole time.
+Exits with 1 when that run lost a message, or when the server has other books than JMeter.
 """
 
 import argparse
