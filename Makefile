@@ -71,6 +71,9 @@ jmeter-spike: jmeter-run ## Run spike test (1K→10K→1K recovery)
 .PHONY: jmeter-soak
 jmeter-soak: WORKLOAD = soak_test
 jmeter-soak: jmeter-run ## Run 24-hour soak test (2,000 RPS)
+.PHONY: jmeter-websocket
+jmeter-websocket: WORKLOAD = websocket_baseline
+jmeter-websocket: jmeter-run ## Run WebSocket baseline test (500 connections)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

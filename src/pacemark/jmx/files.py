@@ -22,6 +22,8 @@ JMETER_SETTINGS = {
     "jmeter.save.saveservice.response_data": "false",
     "jmeter.save.saveservice.samplerData": "false",
     "jmeter.save.saveservice.requestHeaders": "false",
+    # A ping that a WebSocket sampler answered meanwhile is no sample of ours, and JMeter does not count it.
+    "jmeter.save.saveservice.subresults": "false",
     "jmeter.save.saveservice.responseHeaders": "false",
     **{
         f"jmeter.save.saveservice.{column}": "true"

@@ -11,8 +11,9 @@
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
-// takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
-// TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up.
+// takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
+// every n-th, so that all threads together send evenly. It begins at i / n of the ramp-up (beginOwn) and has
+// slots from (i + 1/2) / n on.
 // Without TARGET_RPS there are no slots: think time makes the rate, and only over() is asked.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
@@ -179,15 +180,34 @@ class Pacer {
     // The same for a thread whose slots are its own.
     String takeOwn(JMeterContext ctx) {
         int thread = ctx.threadNum
-        long k = own.computeIfAbsent(thread) { [0L] as long[] }[0]++
-        double due = rampUp * thread / threads + k * threads / rate
         long now = System.nanoTime()
+        double due = (thread + (double) ownNext(thread)[0]++ * threads) / rate
         if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
             if (leaving.incrementAndGet() == threads) report()
             return END
         }
         stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
         return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+    }
+
+    // Waits until a thread whose slots are its own is to begin. JMeter started it then, but perhaps before this clock.
+    void beginOwn(JMeterContext ctx) {
+        parkUntil(startNs + (long) (rampUp * ctx.threadNum / threads * 1e9d))
+    }
+
+    // Lets go of the thread's own slots that are overdue: nothing could have been sent in them.
+    void skipOwn(JMeterContext ctx) {
+        long[] next = ownNext(ctx.threadNum)
+        next[0] = Math.max(next[0], ownFrom(ctx.threadNum, (System.nanoTime() - startNs) / 1e9d))
+    }
+
+    private long[] ownNext(int thread) {
+        return own.computeIfAbsent(thread) { [ownFrom(thread, rampUp * (thread + 0.5d) / threads)] as long[] }
+    }
+
+    // The number of the thread's first own slot at or after t seconds.
+    private long ownFrom(int thread, double t) {
+        return Math.max(0L, (long) Math.ceil((t * rate - thread) / threads - 1e-9d))
     }
 
     // Whether the load is over: what is left to do is to say goodbye.

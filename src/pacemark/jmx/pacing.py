@@ -23,12 +23,11 @@ def users(title: str, *children: Node) -> Node:
     return Node(group, children)
 
 
-def clock() -> Node:
-    """Starts the pacing, once a test, whichever thread comes first."""
+def clock(*before: Node) -> Node:
+    """Starts the pacing, once a test, whichever thread comes first. Timers ``before`` it act first."""
     pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
-    return Node(
-        jmx.once_a_thread("Before the first request"), (Node(jmx.do_nothing("Start the clock"), (pacing,)),)
-    )
+    start = Node(jmx.do_nothing("Start the clock"), (*before, pacing))
+    return Node(jmx.once_a_thread("Before the first request"), (start,))
 
 
 def end_of_slots() -> Node:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import journey, mix, servers
+from pacemark.jmx import journey, mix, servers, websocket
 from pacemark.jmx.elements import Node, Variable
+from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
@@ -26,12 +27,15 @@ class Body(NamedTuple):
     nodes: Callable[[Any], tuple[Node, ...]]
     options: str = ""
     """What its command line has besides, as the plan's comment shows it."""
+    speaks_http: bool = True
+    """Whether it has HTTP samplers."""
 
 
 BODIES: dict[type[Workload], Body] = {
     Mix: Body(mix.variables, mix.nodes),
     Journey: Body(journey.variables, journey.nodes),
     Servers: Body(servers.variables, servers.nodes, servers.OPTIONS),
+    Connections: Body(websocket.variables, websocket.nodes, speaks_http=False),
 }
 
 _COMMENT = """{summary}
@@ -68,12 +72,15 @@ def load_properties(load: Load) -> dict[str, str]:
 
 def render(workload: Workload) -> bytes:
     """The ``.jmx`` file of a workload, the same bytes every time."""
+    body = BODIES[type(workload)]
+    defaults = Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS))
     return jmx.document(
         Node(
             jmx.plan_root(workload.title, _comment(workload), _variables(workload)),
             (
-                Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS)),
-                *BODIES[type(workload)].nodes(workload),
+                # A sampler of another kind would take them in anew with every sample.
+                *([defaults] if body.speaks_http else []),
+                *body.nodes(workload),
                 Node(jmx.results_tree("Every request and answer (enable in the GUI only)")),
             ),
         )

@@ -30,6 +30,22 @@ _EXCEPTIONS = (
     ),
 )
 
+# The WebSocket samplers of net.luminis write a code of their own, and only the message says what happened.
+_WS_IO = "Websocket I/O error"
+_WS_MESSAGE = r"(?s)^WebSocket I/O error: (.*)$"
+_WS_EXCEPTIONS = (
+    ("bind", r"(?i)cannot assign requested address|address already in use"),
+    ("connect", r"(?i)connect(ion)? timed out|connection refused|no route to host|network is unreachable"),
+    ("timeout", r"(?i)read timed out"),
+    (
+        "reset",
+        r"(?i)connection reset|broken pipe|end of stream|can only read \d+ bytes|connection closed"
+        r"|socket (is )?closed|remote host terminated|closed inbound before receiving peer's close_notify",
+    ),
+)
+_WS_CLOSED = r"unexpected frame type \(close\)"
+_WS_FRAME = r"unexpected frame type \((.*?)\)"
+
 # The texts of JMeter's JSONPath Assertion and of the Jayway library beneath it.
 _PATHS = (
     # Our JSON-RPC checks: what must hold of the answer, without the filter around it.
@@ -69,7 +85,7 @@ def classify(failed: pl.DataFrame) -> pl.DataFrame:
         # A filter finds a list of one.
         found=pl.col("failure").str.extract(_FOUND).str.replace(r"(?s)^\[(\{.*\})\]$", "${1}"),
     )
-    outcome = pl.coalesce(_transport(), _status(), _check(), _strange_code(), _plain())
+    outcome = pl.coalesce(_transport(), _websocket(), _status(), _check(), _strange_code(), _plain())
     return parts.select(*failed.columns, outcome=outcome).collect()
 
 
@@ -95,6 +111,34 @@ def _transport() -> pl.Expr:
     )
     other = pl.lit("error: ") + _tidy(exception.str.extract(r"([^.$]*)$"))
     return pl.when(exception.is_not_null()).then(pl.coalesce(kind, other))
+
+
+def _websocket() -> pl.Expr:
+    code, message = pl.col("code"), pl.col("message")
+    said = message.str.extract(_WS_MESSAGE)
+    kind = pl.coalesce(pl.when(said.str.contains(text)).then(pl.lit(name)) for name, text in _WS_EXCEPTIONS)
+    other = pl.lit("error: ") + _tidy(pl.coalesce(said, code), numbers=False)
+    # By the server: in place of a reply, or before our own close frame, whose code it then has not sent back.
+    closed_with = pl.coalesce(message.str.extract(r"with status code (\d+)"), code.str.extract(r"^(\d{4})$"))
+    return (
+        pl.when(code == _WS_IO)
+        .then(pl.coalesce(kind, other))
+        .when(code.str.contains(_WS_CLOSED) | code.str.contains(r"^\d{4}$"))
+        .then(pl.coalesce(pl.format("closed {}", closed_with), pl.lit("closed")))
+        .when(code.str.contains(_WS_FRAME))
+        .then(pl.format("error: {} frame", code.str.extract(_WS_FRAME)))
+        .when(code.str.contains(r"^WebSocket error: unsuccess?ful close"))
+        .then(pl.lit("error: close not answered"))
+        .when(code.str.contains(r"(?i)^sampler error$"))
+        .then(pl.lit("error: ") + _tidy(message.str.replace(r"^Sampler error: *", ""), numbers=False))
+        .when(message.str.contains(r"^Server response (should|header)"))
+        .then(pl.lit("error: no WebSocket: ") + _tidy(message))
+        .when(
+            message.str.contains(r"unexpected status|Upgrade failed with status")
+            & pl.col("status").is_not_null()
+        )
+        .then(pl.format("HTTP {}", "status"))
+    )
 
 
 def _status() -> pl.Expr:

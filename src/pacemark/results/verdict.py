@@ -135,7 +135,7 @@ def _generator_limit(generator: Generator) -> Iterator[Reason]:
 
 def _objectives(evidence: Evidence) -> Iterator[Reason]:
     missed = [judged for judged in evidence.objectives if judged.outcome == "missed"]
-    errors_missed = any(judged.objective.metric == "errors" for judged in missed)
+    errors_missed = any(judged.objective.metric in ("errors", "loss") for judged in missed)
     for judged in missed:
         if judged.objective.metric == "rate" and evidence.was_cut_short:
             continue  # of course

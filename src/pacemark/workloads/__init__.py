@@ -10,6 +10,7 @@ from pacemark.workloads import (
     soak_test,
     spike_test,
     stress_test,
+    websocket_baseline,
 )
 from pacemark.workloads.model import Workload
 
@@ -23,6 +24,7 @@ WORKLOADS: dict[str, Workload] = {
         stress_test,
         spike_test,
         soak_test,
+        websocket_baseline,
         admin_ui_baseline,
     )
 }

@@ -29,6 +29,11 @@ def has_array(name: str) -> Check:
     return answered(f"has a {name} array", f"@.result.{name}[0:]")
 
 
+def envelope(method: str, params: str = "{}") -> str:
+    """The text of a call. ``params`` is JSON text in which plan variables may stand."""
+    return f'{{"jsonrpc":"2.0","id":"${{REQUEST_ID}}","method":"{method}","params":{params}}}'
+
+
 def json_rpc(
     method: str,
     weight: float,
@@ -44,7 +49,7 @@ def json_rpc(
         weight=weight,
         method="POST",
         path=RPC_PATH,
-        body=f'{{"jsonrpc":"2.0","id":"${{REQUEST_ID}}","method":"{method}","params":{params}}}',
+        body=envelope(method, params),
         check=check,
         absences=absences,
         feeds=feeds,

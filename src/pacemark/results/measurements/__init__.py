@@ -2,11 +2,21 @@
 
 from collections.abc import Callable
 
-from pacemark.results.measurements import breaking_point, journey, leak, recovery, servers, stages, tax
+from pacemark.results.measurements import (
+    breaking_point,
+    connections,
+    journey,
+    leak,
+    recovery,
+    servers,
+    stages,
+    tax,
+)
 from pacemark.results.measurements.model import Measurement, Subject
 
 MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "breaking_point": breaking_point.measure,
+    "connections": connections.measure,
     "journey": journey.measure,
     "leak": leak.measure,
     "recovery": recovery.measure,
