@@ -12,13 +12,15 @@
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
-// TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up.
+// TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up. It returns the end when
+// the load ends, not before: until then the connection is held.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.locks.LockSupport
+import java.util.function.BooleanSupplier
 import java.util.regex.Matcher
 import java.util.regex.Pattern
 import org.apache.jmeter.engine.util.CompoundVariable
@@ -172,18 +174,23 @@ class Pacer {
         return END
     }
 
-    // The same for a thread whose slots are its own.
-    String takeOwn(JMeterContext ctx) {
-        int thread = ctx.threadNum
-        long k = own.computeIfAbsent(thread) { [0L] as long[] }[0]++
-        double due = rampUp * thread / threads + k * threads / rate
-        long now = System.nanoTime()
-        if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
-            if (leaving.incrementAndGet() == threads) report()
+    // The same for a thread whose slots are its own; after the last of them it waits for the end of the load.
+    // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
+    String takeOwn(JMeterContext ctx, BooleanSupplier broken = null) {
+        long[] mine = own.computeIfAbsent(ctx.threadNum) { Integer thread -> [0L, 0L] as long[] }
+        double due = rampUp * ctx.threadNum / threads + mine[0] * threads / rate
+        boolean last = due >= duration || over()
+        long dueNs = startNs + (long) ((last ? duration : due) * 1e9d)
+        boolean waited = System.nanoTime() - dueNs <= 0L
+        if (!parkUntil(dueNs, broken)) return END
+        if (broken != null && broken.asBoolean) return null
+        if (last) {
+            if (mine[1]++ == 0L && leaving.incrementAndGet() == threads) report()
             return END
         }
+        mine[0]++
         stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
-        return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+        return begin(ctx.variables, dueNs, waited)
     }
 
     // Whether the load is over: what is left to do is to say goodbye.
@@ -192,8 +199,8 @@ class Pacer {
     }
 
     // False when the thread is to end.
-    private static boolean parkUntil(long ns) {
-        while (ns - System.nanoTime() > 0L) {
+    private static boolean parkUntil(long ns, BooleanSupplier broken = null) {
+        while (ns - System.nanoTime() > 0L && (broken == null || !broken.asBoolean)) {
             LockSupport.parkNanos(ns - System.nanoTime())
             if (Thread.interrupted()) return false
         }
@@ -211,6 +218,10 @@ class Pacer {
     private String await(JMeterVariables vars, long dueNs, long now) {
         boolean waited = now - dueNs <= 0L
         if (!parkUntil(dueNs)) return END
+        return begin(vars, dueNs, waited)
+    }
+
+    private String begin(JMeterVariables vars, long dueNs, boolean waited) {
         long n = taken.getAndIncrement()
         vars.put('REQUEST_ID', test + '-' + n)
         vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix
+from pacemark.jmx import mix, sse
 from pacemark.jmx.elements import Node, Variable
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
+from pacemark.workloads.streams import Streams
 
 SAMPLE_VARIABLES = ("late_ms", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
@@ -24,7 +25,10 @@ class Body(NamedTuple):
     nodes: Callable[[Any], tuple[Node, ...]]
 
 
-BODIES: dict[type[Workload], Body] = {Mix: Body(mix.variables, mix.nodes)}
+BODIES: dict[type[Workload], Body] = {
+    Mix: Body(mix.variables, mix.nodes),
+    Streams: Body(sse.variables, sse.nodes),
+}
 
 _COMMENT = """{summary}
 

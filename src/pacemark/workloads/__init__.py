@@ -1,11 +1,12 @@
 """What is measured: the vocabulary, and one file a workload."""
 
 from pacemark.errors import InputError
-from pacemark.workloads import mcp_jsonrpc_baseline, rest_api_baseline
+from pacemark.workloads import mcp_jsonrpc_baseline, rest_api_baseline, sse_streaming_baseline
 from pacemark.workloads.model import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    module.WORKLOAD.name: module.WORKLOAD for module in (rest_api_baseline, mcp_jsonrpc_baseline)
+    module.WORKLOAD.name: module.WORKLOAD
+    for module in (rest_api_baseline, mcp_jsonrpc_baseline, sse_streaming_baseline)
 }
 
 

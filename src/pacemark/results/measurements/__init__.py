@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from pacemark.results.measurements import streams
 from pacemark.results.measurements.model import Measurement, Subject
 
-MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {}
+MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
+    "streams": streams.measure,
+}
 
 
 def measure(subject: Subject) -> Measurement:
