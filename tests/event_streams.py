@@ -20,6 +20,7 @@ from typing import Any, Self
 from fake_gateway import rpc_result
 
 RETRY_MS = 400
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 @dataclass
@@ -55,30 +56,36 @@ class Session:
         self.is_dropped = False
 
     def write(self, text: str) -> None:
+        """In two chunks, parted anywhere: within a character, or between the two of a line's end."""
         data = text.encode()
-        self.writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        middle = self.sent * 7 % len(data)
+        for part in filter(None, (data[:middle], data[middle:])):
+            self.writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
 
     def event(self, kind: str, data: str) -> None:
         """One event, framed differently each time: line ends, comments, several data lines, odd spaces."""
         self.sent += 1
         self.last_id = f"{self.number}-{self.sent}"
         end = ("\r\n", "\n", "\r")[self.sent % 3]
-        lines = [f": comment {self.sent}", f"event: {kind}", *(f"data: {line}" for line in data.split("\n"))]
+        lines = [
+            f": Kommentär {self.sent}",
+            f"event: {kind}",
+            *(f"data: {line}" for line in data.split("\n")),
+        ]
         lines += [f"id:{self.last_id}", f"retry: {RETRY_MS}", "unknown: field", "nothing"]
         self.write(end.join(lines) + end + end)
 
 
 class EventStreams:
-    """The server in a thread of its own. Set ``status``, ``delay_s``, ``reply`` and call ``drop`` to misbehave."""
+    """The server in a thread of its own. Set ``opening`` or ``reply``, or call ``drop``, to misbehave."""
 
     def __init__(self, port: int = 0) -> None:
         self.books = Books()
         self.port = port
         self.delay_s = 0.0
         """Between a message and its reply."""
-        self.status = 200
-        self.content_type = "text/event-stream; charset=utf-8"
-        self.endpoint: Callable[[int], str] = lambda number: f"/message?session_id={number}"
+        self.opening: Callable[[int], tuple[int, str]] = lambda number: (200, EVENT_STREAM)
+        """Status and content type of the answer to the so-manieth request for a stream."""
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = true_reply
         self._sessions: dict[int, Session] = {}
         self._owed: Counter[str] = Counter()
@@ -170,9 +177,11 @@ class EventStreams:
         books = self.books
         assert headers["accept"] == "text/event-stream"
         assert headers["authorization"].startswith("Bearer ")
-        if self.status != 200:
+        status, content_type = self.opening(books.opened + books.refused + 1)
+        if (status, content_type) != (200, EVENT_STREAM):
             books.refused += 1
-            writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n\r\n".encode())
+            fields = f"Content-Type: {content_type}\r\nContent-Length: 2"
+            writer.write(f"HTTP/1.1 {status} X\r\n{fields}\r\n\r\nno".encode())
             await writer.drain()
             return
         if resumed := headers.get("last-event-id"):
@@ -185,10 +194,9 @@ class EventStreams:
         self._sessions[session.number] = session
         books.open_now += 1
         books.most_open = max(books.most_open, books.open_now)
-        writer.write(
-            f"HTTP/1.1 200 OK\r\nContent-Type: {self.content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-        )
-        session.event("endpoint", self.endpoint(session.number))
+        fields = f"Content-Type: {EVENT_STREAM}\r\nTransfer-Encoding: chunked"
+        writer.write(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode())
+        session.event("endpoint", f"/message?session_id={session.number}")
         session.event("keepalive", "{}")
         await writer.drain()
         with contextlib.suppress(ConnectionError):
@@ -211,7 +219,8 @@ class EventStreams:
             return
         if (answer := self.reply(call)) is None:
             return
-        # Over several data lines, as JSON may be.
+        # A request of the server's own may have the same id; a reply may stand on several lines.
+        session.event("message", json.dumps({"jsonrpc": "2.0", "id": call["id"], "method": "ping"}))
         session.event("message", json.dumps(answer, indent=1))
         self.books.replies += 1
 

@@ -37,7 +37,7 @@ class Stage {
     double seconds, fromPerS, toPerS
     int threads
     long startNs, lastsNs, slots
-    AtomicLong next = new AtomicLong()
+    AtomicLong next = new AtomicLong(), dropped = new AtomicLong()
 
     // The rate is linear within a stage; the k-th request is due when its integral reaches k.
     long dueNs(long k) {
@@ -176,21 +176,36 @@ class Pacer {
 
     // The same for a thread whose slots are its own; after the last of them it waits for the end of the load.
     // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
-    String takeOwn(JMeterContext ctx, BooleanSupplier broken = null) {
-        long[] mine = own.computeIfAbsent(ctx.threadNum) { Integer thread -> [0L, 0L] as long[] }
-        double due = rampUp * ctx.threadNum / threads + mine[0] * threads / rate
+    // `spread` moves each slot but the first by up to that share of their distance.
+    String takeOwn(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
+        int thread = ctx.threadNum
+        long[] mine = own.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
+        double due = ownDue(thread, mine[0], spread)
         boolean last = due >= duration || over()
         long dueNs = startNs + (long) ((last ? duration : due) * 1e9d)
         boolean waited = System.nanoTime() - dueNs <= 0L
         if (!parkUntil(dueNs, broken)) return END
         if (broken != null && broken.asBoolean) return null
         if (last) {
-            if (mine[1]++ == 0L && leaving.incrementAndGet() == threads) report()
+            if (mine[1]++ > 0L) return END
+            for (long k = mine[0]; ownDue(thread, k, spread) < duration; k++) stageOf(ownDue(thread, k, spread)).dropped.getAndIncrement()
+            if (leaving.incrementAndGet() == threads) report()
             return END
         }
         mine[0]++
-        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        stageOf(due).next.getAndIncrement()
         return begin(ctx.variables, dueNs, waited)
+    }
+
+    // Seconds from the start. Multiples of the golden ratio fall evenly over what there is to spread over.
+    private double ownDue(int thread, long k, double spread) {
+        double golden = (k + thread * 0.7549d) * 0.6180339887498949d
+        double moved = k == 0L ? 0.0d : spread * (golden - Math.floor(golden))
+        return rampUp * thread / threads + (k + moved) * threads / rate
+    }
+
+    private Stage stageOf(double due) {
+        return stages[due < rampUp || stages.size() == 1 ? 0 : 1]
     }
 
     // Whether the load is over: what is left to do is to say goodbye.
@@ -210,8 +225,8 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long taken = Math.min(stage.next.get(), stage.slots)
-            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), stage.slots, taken)
+            long slots = own ? stage.next.get() + stage.dropped.get() : stage.slots
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
         }
     }
 

@@ -57,3 +57,8 @@ class Streams(Workload):
                 "from the drop until open again; failed: not until the load's end",
             ),
         )
+
+    @property
+    def handlers(self) -> dict[str, str]:
+        opening = "GET /sse"
+        return {CONNECT: opening, RECONNECT: opening, ROUND_TRIP: "POST /message"}

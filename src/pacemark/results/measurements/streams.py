@@ -30,14 +30,14 @@ _ROWS: tuple[tuple[str, Sequence[str]], ...] = (
     ("outage, drop to open again", (OUTAGE_LIFETIME,)),
 )
 _NOTE = (
-    "Over the whole run, ramp-up included; percentiles are of those that succeeded. A drop is a stream that "
-    "ended though we did not end it. A silence is a time without a byte from the server. A stream whose other "
-    "end vanished without a word counts as open: its messages fail."
+    "Over the whole run, ramp-up included; percentiles are of what succeeded. A drop is a stream that ended "
+    "though we did not end it. A silence is a time without a byte from the server. A stream whose other end "
+    "vanished without a word counts as open: its messages fail."
 )
 
 
 def measure(subject: Subject) -> Measurement:
-    """Drops in percent of the streams that were opened; of those that were tried again, how many were back."""
+    """Drops in percent of the streams that were opened; those that came back, of what was tried again."""
     digest = subject.digest
     opened = _count(digest, _OPENINGS, ok=True)
     dropped = _count(digest, (STREAM_LIFETIME,), ok=False)
@@ -128,7 +128,7 @@ def _reasons(untried: int, unended: int) -> list[Reason]:
         text = f"{untried} streams were dropped so late that the load ended before their retry"
         reasons.append(Reason(level="warning", text=text))
     if unended > 0:
-        text = f"{unended} streams were open when the run was cut short: what would have become of them is unknown"
+        text = f"{unended} streams were open when the run was cut short: how they would have ended is unknown"
         reasons.append(Reason(level="warning", text=text))
     return reasons
 
