@@ -83,8 +83,8 @@ def open_streams(digest: Digest) -> tuple[list[float], list[int]]:
 def _section(digest: Digest, opened: int, dropped: int, back: int, tried: int) -> Section:
     instants, numbers = open_streams(digest)
     summary = (
-        f"{max(numbers, default=0):,} streams were open at once at most. {opened:,} were opened, "
-        f"{dropped:,} of them dropped{f' ({dropped / opened:.2%})' if opened else ''}"
+        f"At most {_streams(max(numbers, default=0))} open at once. {opened:,} were opened, "
+        f"{dropped:,} of them dropped{f' ({100 * dropped / opened:.2g} %)' if opened else ''}"
     )
     if tried:
         summary += f"; {back:,} of {tried:,} that were tried again came back"
@@ -125,12 +125,16 @@ def _row(digest: Digest, name: str, labels: Sequence[str]) -> list[str | int | f
 def _reasons(untried: int, unended: int) -> list[Reason]:
     reasons = []
     if untried > 0:
-        text = f"{untried} streams were dropped so late that the load ended before their retry"
+        text = f"{_streams(untried)} dropped so late that the load ended before a retry was due"
         reasons.append(Reason(level="warning", text=text))
     if unended > 0:
-        text = f"{unended} streams were open when the run was cut short: how they would have ended is unknown"
+        text = f"{_streams(unended)} open when the run was cut short: how long they would last is unknown"
         reasons.append(Reason(level="warning", text=text))
     return reasons
+
+
+def _streams(count: int) -> str:
+    return f"{count:,} stream{'s' * (count != 1)}"
 
 
 def _of(digest: Digest, labels: Sequence[str], *, ok: bool | None = None) -> pl.DataFrame:
