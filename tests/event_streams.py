@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from fake_gateway import rpc_result
@@ -234,7 +234,8 @@ def main() -> None:
         server.delay_s = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
         print(server.port, flush=True)
         for _ in sys.stdin:
-            print(json.dumps(asdict(server.books)), flush=True)
+            books = {name: value for name, value in vars(server.books).items() if isinstance(value, int)}
+            print(json.dumps({**books, "distinct_ids": len(server.books.ids)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ class Pacer {
 
     // The same for a thread whose slots are its own; after the last of them it waits for the end of the load.
     // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
-    // `spread` moves each slot but the first by up to that share of their distance.
+    // With `spread` the first slot only opens the connection; the next is half their distance later, and each
+    // but the first is moved, to and fro, within that share of their distance.
     String takeOwn(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
         int thread = ctx.threadNum
         long[] mine = own.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
@@ -200,7 +201,7 @@ class Pacer {
     // Seconds from the start. Multiples of the golden ratio fall evenly over what there is to spread over.
     private double ownDue(int thread, long k, double spread) {
         double golden = (k + thread * 0.7549d) * 0.6180339887498949d
-        double moved = k == 0L ? 0.0d : spread * (golden - Math.floor(golden))
+        double moved = k == 0L || spread == 0.0d ? 0.0d : spread * (golden - Math.floor(golden) - 0.5d) - 0.5d
         return rampUp * thread / threads + (k + moved) * threads / rate
     }
 

@@ -18,7 +18,7 @@ OUTAGE_LIFETIME = "SSE outage lifetime"
 class Streams(Workload):
     """Every thread is a stream, open from its start in the ramp-up to the end of the load.
 
-    The load's rate is of messages over all streams, evenly spaced on each; a stream's first slot opens it.
+    The load's rate is of messages over all streams, one after another on each, unevenly spaced.
     """
 
     messages: tuple[Request, ...]
