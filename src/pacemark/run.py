@@ -385,19 +385,20 @@ def _generator(
 
 def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    taken = [taken for _, taken in slots_taken(directory / "jmeter.log")]
+    counted = slots_taken(directory / "jmeter.log")
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds
-        begun = taken[index] if index < len(taken) else digest.between(start, end).count
+        known = index < len(counted)
+        due, begun = counted[index] if known else (stage.slots, digest.between(start, end).count)
         figures.append(
             StageFigures(
                 name=stage.name,
                 from_s=start,
                 to_s=end,
-                due=stage.slots,
+                due=due,
                 started=begun,
-                missed=max(0, stage.slots - begun),
+                missed=max(0, due - begun),
             )
         )
     return figures

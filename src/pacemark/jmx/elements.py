@@ -314,15 +314,18 @@ def regex_extractor(
     )
 
 
-def groovy(tag: str, name: str, script: str) -> Element:
-    """A JSR223 element (``tag``: JSR223Timer, JSR223PreProcessor ...) whose script is compiled once."""
+def groovy(tag: str, name: str, script: str, parameters: str = "") -> Element:
+    """A JSR223 element (``tag``: JSR223Timer, JSR223PreProcessor ...) whose script is compiled once.
+
+    The script has ``parameters`` as ``Parameters``, JMeter's variables in it replaced.
+    """
     return element(
         tag,
         "TestBeanGUI",
         name,
         [
             string("scriptLanguage", "groovy"),
-            string("parameters", ""),
+            string("parameters", parameters),
             string("filename", ""),
             string("cacheKey", "true"),
             string("script", script),

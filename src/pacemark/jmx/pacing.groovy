@@ -13,7 +13,8 @@
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
 // every n-th, so that all threads together send evenly. It begins at i / n of the ramp-up (beginOwn) and has
-// slots from (i + 1/2) / n on.
+// slots from (i + 1/2) / n on. takeHeld(ctx) is for one that holds a stream: it returns the end when the load
+// ends, not before.
 // Without TARGET_RPS there are no slots: think time makes the rate, and only over() is asked.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
@@ -21,6 +22,7 @@ import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.locks.LockSupport
+import java.util.function.BooleanSupplier
 import java.util.regex.Matcher
 import java.util.regex.Pattern
 import org.apache.jmeter.engine.util.CompoundVariable
@@ -37,7 +39,7 @@ class Stage {
     double seconds, fromPerS, toPerS
     int threads
     long startNs, lastsNs, slots
-    AtomicLong next = new AtomicLong()
+    AtomicLong next = new AtomicLong(), dropped = new AtomicLong()
 
     // The rate is linear within a stage; the k-th request is due when its integral reaches k.
     long dueNs(long k) {
@@ -64,7 +66,7 @@ class Pacer {
     final double duration, rampUp, rate
     final boolean paced
     final int threads
-    final Map<Integer, long[]> own = new ConcurrentHashMap<>()
+    final Map<Integer, long[]> own = new ConcurrentHashMap<>(), held = new ConcurrentHashMap<>()
 
     Pacer(Object engine, JMeterVariables vars) {
         this.engine = engine
@@ -186,7 +188,7 @@ class Pacer {
             if (leaving.incrementAndGet() == threads) report()
             return END
         }
-        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        stageOf(due).next.getAndIncrement()
         return await(ctx.variables, startNs + (long) (due * 1e9d), now)
     }
 
@@ -210,14 +212,50 @@ class Pacer {
         return Math.max(0L, (long) Math.ceil((t * rate - thread) / threads - 1e-9d))
     }
 
+    // The same for a thread that holds a stream: its slots are TARGET_RPS / THREADS a second from i / n of the
+    // ramp-up on; after the last of them it waits for the end of the load.
+    // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
+    // With `spread` the first slot only opens the connection; the next is half their distance later, and each
+    // but the first is moved, to and fro, within that share of their distance.
+    String takeHeld(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
+        int thread = ctx.threadNum
+        long[] mine = held.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
+        double due = heldDue(thread, mine[0], spread)
+        boolean last = due >= duration || over()
+        long dueNs = startNs + (long) ((last ? duration : due) * 1e9d)
+        boolean waited = System.nanoTime() - dueNs <= 0L
+        if (!parkUntil(dueNs, broken)) return END
+        if (broken != null && broken.asBoolean) return null
+        if (last) {
+            if (mine[1]++ > 0L) return END
+            for (long k = mine[0]; heldDue(thread, k, spread) < duration; k++) stageOf(heldDue(thread, k, spread)).dropped.getAndIncrement()
+            if (leaving.incrementAndGet() == threads) report()
+            return END
+        }
+        mine[0]++
+        stageOf(due).next.getAndIncrement()
+        return begin(ctx.variables, dueNs, waited)
+    }
+
+    // Seconds from the start. Multiples of the golden ratio fall evenly over what there is to spread over.
+    private double heldDue(int thread, long k, double spread) {
+        double golden = (k + thread * 0.7549d) * 0.6180339887498949d
+        double moved = k == 0L || spread == 0.0d ? 0.0d : spread * (golden - Math.floor(golden) - 0.5d) - 0.5d
+        return rampUp * thread / threads + (k + moved) * threads / rate
+    }
+
+    private Stage stageOf(double due) {
+        return stages[due < rampUp || stages.size() == 1 ? 0 : 1]
+    }
+
     // Whether the load is over: what is left to do is to say goodbye.
     boolean over() {
         return System.nanoTime() - startNs >= (long) (duration * 1e9d)
     }
 
     // False when the thread is to end.
-    private static boolean parkUntil(long ns) {
-        while (ns - System.nanoTime() > 0L) {
+    private static boolean parkUntil(long ns, BooleanSupplier broken = null) {
+        while (ns - System.nanoTime() > 0L && (broken == null || !broken.asBoolean)) {
             LockSupport.parkNanos(ns - System.nanoTime())
             if (Thread.interrupted()) return false
         }
@@ -227,14 +265,18 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long taken = Math.min(stage.next.get(), stage.slots)
-            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), stage.slots, taken)
+            long slots = held ? stage.next.get() + stage.dropped.get() : stage.slots
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
         }
     }
 
     private String await(JMeterVariables vars, long dueNs, long now) {
         boolean waited = now - dueNs <= 0L
         if (!parkUntil(dueNs)) return END
+        return begin(vars, dueNs, waited)
+    }
+
+    private String begin(JMeterVariables vars, long dueNs, boolean waited) {
         long n = taken.getAndIncrement()
         vars.put('REQUEST_ID', test + '-' + n)
         vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import journey, mix, servers, websocket
+from pacemark.jmx import journey, mix, servers, sse, websocket
 from pacemark.jmx.elements import Node, Variable
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
 from pacemark.workloads.servers import Servers
+from pacemark.workloads.streams import Streams
 
 SAMPLE_VARIABLES = ("late_ms", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
@@ -36,6 +37,7 @@ BODIES: dict[type[Workload], Body] = {
     Journey: Body(journey.variables, journey.nodes),
     Servers: Body(servers.variables, servers.nodes, servers.OPTIONS),
     Connections: Body(websocket.variables, websocket.nodes, speaks_http=False),
+    Streams: Body(sse.variables, sse.nodes),
 }
 
 _COMMENT = """{summary}

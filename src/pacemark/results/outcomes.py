@@ -26,7 +26,7 @@ _EXCEPTIONS = (
     (
         "reset",
         r"(^|\.)SocketException$|NoHttpResponse|ConnectionClosed|ClosedChannel",
-        r"(?i)connection reset|broken pipe",
+        r"(?i)connection reset|broken pipe|EOF reached while reading|received no bytes",
     ),
 )
 

@@ -9,6 +9,7 @@ from pacemark.workloads import (
     rest_api_baseline,
     soak_test,
     spike_test,
+    sse_streaming_baseline,
     stress_test,
     websocket_baseline,
 )
@@ -24,6 +25,7 @@ WORKLOADS: dict[str, Workload] = {
         stress_test,
         spike_test,
         soak_test,
+        sse_streaming_baseline,
         websocket_baseline,
         admin_ui_baseline,
     )

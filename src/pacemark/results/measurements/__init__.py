@@ -10,6 +10,7 @@ from pacemark.results.measurements import (
     recovery,
     servers,
     stages,
+    streams,
     tax,
 )
 from pacemark.results.measurements.model import Measurement, Subject
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "recovery": recovery.measure,
     "servers": servers.measure,
     "stages": stages.measure,
+    "streams": streams.measure,
     "tax": tax.measure,
 }
 

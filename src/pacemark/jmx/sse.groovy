@@ -1,0 +1,526 @@
+// Streams of server-sent events: a thread is a stream, held open to the end of the load and opened anew when
+// it breaks. One client (java.net.http, HTTP/1.1) reads all of them; every arrival is stamped where the bytes
+// come in, so a sample ends when its event came and not when its thread looked.
+// This script only makes the client, once a test. The Switch Controller calls next(ctx), which waits for what
+// is next on the thread's stream and names the sampler that makes or tells it:
+//   SSE connect, SSE reconnect          until the response's headers
+//   SSE first event                     from the request until the first event, which names the endpoint
+//   a message of MIX                    from the post until the reply's event
+//   SSE stream lifetime                 from the headers until the end: failed when we were not who ended it
+//   SSE longest silence in a lifetime   the longest time without a byte
+//   SSE outage lifetime                 from the end until open again; failed when the load ended before that
+// Where a sample tells what has been already, its start and elapsed are set to when that was.
+import groovy.json.JsonSlurper
+import groovy.transform.CompileDynamic
+import groovy.transform.CompileStatic
+import java.lang.reflect.Method
+import java.net.http.HttpClient
+import java.net.http.HttpRequest
+import java.net.http.HttpResponse
+import java.nio.ByteBuffer
+import java.nio.charset.StandardCharsets
+import java.time.Duration
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CompletionException
+import java.util.concurrent.CompletionStage
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.Executors
+import java.util.concurrent.Flow
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
+import java.util.concurrent.locks.LockSupport
+import java.util.function.BooleanSupplier
+import org.apache.jmeter.assertions.AssertionResult
+import org.apache.jmeter.samplers.SampleResult
+import org.apache.jmeter.threads.JMeterContext
+import org.apache.jmeter.threads.JMeterVariables
+import org.apache.jmeter.util.JMeterUtils
+import org.apache.jorphan.util.JMeterStopTestException
+
+// The stream format, as "Server-sent events" in the WHATWG's HTML standard (9.2.6) has it read.
+@CompileStatic
+class EventParser {
+    final EventStream stream
+    private final ByteArrayOutputStream line = new ByteArrayOutputStream(256)
+    private final StringBuilder data = new StringBuilder()
+    private String event = '', id
+    private boolean afterCr, begun
+
+    EventParser(EventStream stream) {
+        this.stream = stream
+        id = stream.line.lastEventId
+    }
+
+    // A line ends at CR, LF or CRLF: at the CR, for the LF may be long in coming.
+    void feed(ByteBuffer bytes, long atNs) {
+        while (bytes.hasRemaining()) {
+            int b = bytes.get()
+            boolean secondOfTwo = afterCr && b == 10
+            afterCr = b == 13
+            if (secondOfTwo) continue
+            if (b == 10 || b == 13) endOfLine(atNs) else line.write(b)
+        }
+    }
+
+    private void endOfLine(long atNs) {
+        String text = new String(line.toByteArray(), StandardCharsets.UTF_8)
+        line.reset()
+        if (!begun && text.startsWith('\uFEFF')) text = text.substring(1)
+        begun = true
+        if (text.isEmpty()) {
+            dispatch(atNs)
+            return
+        }
+        int colon = text.indexOf(':')
+        if (colon == 0) return // a comment
+        String field = colon < 0 ? text : text.substring(0, colon)
+        String value = colon < 0 ? '' : text.substring(text.startsWith(' ', colon + 1) ? colon + 2 : colon + 1)
+        switch (field) {
+            case 'event': event = value; break
+            case 'data': data.append(value).append('\n'); break
+            case 'id': if (value.indexOf(0) < 0) id = value; break
+            case 'retry': if (value ==~ /[0-9]{1,9}/) stream.line.retryMs = Long.parseLong(value); break
+        }
+    }
+
+    private void dispatch(long atNs) {
+        stream.line.lastEventId = id
+        String type = event ?: 'message'
+        event = ''
+        if (data.length() == 0) return
+        String text = data.substring(0, data.length() - 1)
+        data.setLength(0)
+        stream.arrived(type, text, atNs)
+    }
+}
+
+// A reply that is waited for.
+@CompileStatic
+class Reply {
+    final String id
+    final CompletableFuture<Long> arrivalNs = new CompletableFuture<>()
+    volatile String text
+
+    Reply(String id) { this.id = id }
+}
+
+@CompileStatic
+class StreamEndedException extends IOException {
+    StreamEndedException() { super('the stream ended') }
+}
+
+// One opened connection: takes the response's headers, then its bytes as they come.
+@CompileStatic
+class EventStream implements HttpResponse.BodyHandler<Void>, HttpResponse.BodySubscriber<Void>, BooleanSupplier {
+    final Line line
+    final URI uri
+    final long startNs = System.nanoTime()
+    final CompletableFuture<Void> answered = new CompletableFuture<>()
+    final CompletableFuture<Long> first = new CompletableFuture<>()
+    volatile int status
+    volatile boolean isEventStream
+    volatile long openNs, endNs
+    volatile boolean ended, closedByUs
+    volatile Throwable fault
+    volatile URI endpoint
+    volatile String endpointFault
+    volatile Reply awaited
+    long silenceNs, silenceFromNs
+    private EventParser parser
+    private Flow.Subscription subscription
+    private long lastNs
+
+    EventStream(Line line, URI uri) {
+        this.line = line
+        this.uri = uri
+    }
+
+    boolean isOpened() { status == 200 && isEventStream }
+
+    // Whether it broke: what a thread that waits for its next slot asks.
+    boolean getAsBoolean() { ended }
+
+    HttpResponse.BodySubscriber<Void> apply(HttpResponse.ResponseInfo info) {
+        openNs = lastNs = System.nanoTime()
+        isEventStream = info.headers().firstValue('content-type').orElse('').toLowerCase() ==~ /text\/event-stream\s*(;.*)?/
+        status = info.statusCode()
+        parser = new EventParser(this)
+        return this
+    }
+
+    CompletionStage<Void> getBody() { CompletableFuture.<Void> completedFuture(null) }
+
+    synchronized void onSubscribe(Flow.Subscription given) {
+        subscription = given
+        if (isOpened() && !ended) given.request(Long.MAX_VALUE) else given.cancel()
+        answered.complete(null)
+    }
+
+    void onNext(List<ByteBuffer> buffers) {
+        long now = System.nanoTime()
+        heard(now)
+        for (ByteBuffer bytes : buffers) parser.feed(bytes, now)
+    }
+
+    void onError(Throwable why) { end(why, false) }
+
+    void onComplete() { end(null, false) }
+
+    // At the end of the load; the server sees its connection closed.
+    void close() { end(null, true) }
+
+    private synchronized void heard(long now) {
+        if (!ended && now - lastNs > silenceNs) {
+            silenceNs = now - lastNs
+            silenceFromNs = lastNs
+        }
+        lastNs = now
+    }
+
+    private synchronized void end(Throwable why, boolean byUs) {
+        if (ended) return
+        endNs = System.nanoTime()
+        heard(endNs)
+        fault = why
+        closedByUs = byUs
+        ended = true
+        if (byUs && subscription != null) subscription.cancel()
+        first.completeExceptionally(new StreamEndedException())
+        awaited?.arrivalNs?.completeExceptionally(new StreamEndedException())
+        LockSupport.unpark(line.thread)
+    }
+
+    void arrived(String type, String data, long atNs) {
+        if (type == 'endpoint') {
+            learn(data)
+        } else if (type == 'message') {
+            Reply reply = awaited
+            if (reply != null && data.contains(reply.id) && idOf(data) == reply.id) {
+                reply.text = data
+                reply.arrivalNs.complete(atNs)
+            }
+        }
+        first.complete(atNs)
+    }
+
+    // The token goes to no other host: as the official client does, so that a stream cannot send it there.
+    private void learn(String told) {
+        try {
+            URI found = uri.resolve(told.trim())
+            boolean same = found.scheme == uri.scheme && found.host == uri.host && port(found) == port(uri)
+            endpointFault = same ? null : 'the endpoint is of another origin than the stream'
+            endpoint = same ? found : null
+        } catch (IllegalArgumentException ignored) {
+            endpointFault = 'the endpoint is no URL'
+        }
+    }
+
+    private static int port(URI one) { one.port >= 0 ? one.port : one.scheme == 'https' ? 443 : 80 }
+
+    // Of a reply: a request or a notification of the server's has a method.
+    private static String idOf(String data) {
+        try {
+            Object message = new JsonSlurper().parseText(data)
+            if (message instanceof Map && !message.containsKey('method')) return message.get('id')?.toString()
+        } catch (RuntimeException ignored) {
+            return null
+        }
+        return null
+    }
+}
+
+// A thread's stream through all its connections.
+@CompileStatic
+class Line {
+    final Thread thread = Thread.currentThread()
+    final ArrayDeque<String> todo = new ArrayDeque<>()
+    volatile EventStream stream
+    volatile String lastEventId = ''
+    volatile long retryMs = 3000
+    EventStream broken // the connection whose outage this is
+    long retryAtNs // 0: not waiting
+    boolean tried, over
+}
+
+@CompileStatic
+class EventStreams {
+    static final int CONNECT_S = 5, ANSWER_S = 30
+    // Of the distance of messages. A gateway that polls for them would else meet each at the same instant of
+    // its cycle: evenly spaced, all replies took 2.1 to 2.4 s from one that polls ever more rarely, up to 5 s.
+    static final double SPREAD = 0.5d
+    static final String END = 'default', CONNECT = 'SSE connect', RECONNECT = 'SSE reconnect'
+    static final String FIRST_EVENT = 'SSE first event', OUTAGE = 'SSE outage lifetime'
+    static final List<String> ENDED = ['SSE stream lifetime', 'SSE longest silence in a lifetime']
+    // Protected; a sample that tells what has been must say when that was.
+    static final Method START = SampleResult.getDeclaredMethod('setStartTime', long)
+
+    final Object engine
+    final HttpClient client
+    final Map<Integer, Line> lines = new ConcurrentHashMap<>()
+
+    EventStreams(Object engine) {
+        this.engine = engine
+        START.accessible = true
+        // A server such as uvicorn closes an idle connection after 5 s: before that we do.
+        if (System.getProperty('jdk.httpclient.keepalive.timeout') == null) System.setProperty('jdk.httpclient.keepalive.timeout', '4')
+        client = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .followRedirects(HttpClient.Redirect.NEVER)
+            .connectTimeout(Duration.ofSeconds(CONNECT_S))
+            .executor(Executors.newFixedThreadPool(2 * Runtime.runtime.availableProcessors() + 2, EventStreams.&daemon))
+            .build()
+        loadWhatTheFirstRequestNeeds()
+    }
+
+    private static Thread daemon(Runnable work) {
+        Thread thread = new Thread(work, 'event-streams')
+        thread.daemon = true
+        return thread
+    }
+
+    // A request to a closed port: before the clock starts, not in the first sample.
+    private void loadWhatTheFirstRequestNeeds() {
+        EventStream none = new EventStream(new Line(), URI.create('http://127.0.0.1:9/'))
+        open(none, '').exceptionally { null }.get(CONNECT_S, TimeUnit.SECONDS)
+        none.status = 200
+        none.isEventStream = true
+        new EventParser(none).feed(ByteBuffer.wrap('data: {"id": 1}\n\n'.bytes), 0L)
+        new JsonSlurper().parseText('{"id": 1}')
+    }
+
+    // One a test, whichever thread comes first; a second run in the GUI has a new engine.
+    static void start(JMeterContext ctx, Properties props) {
+        synchronized (props) {
+            EventStreams all = (EventStreams) props.get('sse')
+            if (all != null && all.engine.is(ctx.engine)) return
+            // Of a run that was stopped.
+            all?.lines?.values()?.each { Line line -> line.stream?.close() }
+            props.put('sse', new EventStreams(ctx.engine))
+        }
+    }
+
+    @CompileDynamic
+    private static String slot(JMeterContext ctx, BooleanSupplier broken) {
+        return JMeterUtils.getJMeterProperties().get('pacer').takeHeld(ctx, broken, SPREAD)
+    }
+
+    @CompileDynamic
+    private static boolean loadIsOver() {
+        return JMeterUtils.getJMeterProperties().get('pacer').over()
+    }
+
+    // What is to be done or told next. It returns when that is due.
+    String next(JMeterContext ctx) {
+        Line line = lines.computeIfAbsent(ctx.threadNum) { Integer thread -> new Line() }
+        if (!line.todo.isEmpty()) return line.todo.removeFirst()
+        if (line.over) return slot(ctx, null)
+        if (line.retryAtNs != 0L) return again(ctx, line)
+        if (line.stream == null) {
+            String name = slot(ctx, null)
+            return name == END ? END : CONNECT
+        }
+        String name = slot(ctx, line.stream)
+        if (name != null && name != END) return name
+        if (name == END) {
+            line.stream.close()
+            line.over = true
+        }
+        unpaced(ctx.variables, 0L)
+        line.todo.addAll(ENDED)
+        if (!line.stream.closedByUs) {
+            line.broken = line.stream
+            line.tried = false
+            line.retryAtNs = line.over ? 0L : line.stream.endNs + line.retryMs * 1_000_000L
+        }
+        return line.todo.removeFirst()
+    }
+
+    // After `retry`, unless the load ends before.
+    private static String again(JMeterContext ctx, Line line) {
+        while (line.retryAtNs - System.nanoTime() > 0L && !loadIsOver()) {
+            LockSupport.parkNanos(Math.min(line.retryAtNs - System.nanoTime(), 200_000_000L))
+            if (Thread.interrupted()) return END
+        }
+        long late = System.nanoTime() - line.retryAtNs
+        unpaced(ctx.variables, Math.max(0L, late))
+        if (loadIsOver()) {
+            line.retryAtNs = 0L
+            line.over = true
+            return line.broken != null && line.tried ? OUTAGE : slot(ctx, null)
+        }
+        line.tried = true
+        return line.broken == null ? CONNECT : RECONNECT
+    }
+
+    // Of a sample that has no slot: due when `retry` is over, or never late.
+    private static void unpaced(JMeterVariables vars, long lateNs) {
+        vars.put('late_ms', Long.toString((lateNs + 500_000L).intdiv(1_000_000L).longValue()))
+        vars.put('waited', '1')
+    }
+
+    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(stream.uri).header('Accept', 'text/event-stream')
+            .header('Cache-Control', 'no-cache')
+        if (token) request.header('Authorization', 'Bearer ' + token)
+        if (stream.line.lastEventId) request.header('Last-Event-ID', stream.line.lastEventId)
+        return client.sendAsync(request.build(), stream)
+    }
+
+    void connect(JMeterContext ctx, SampleResult result) {
+        Line line = lines.get(ctx.threadNum)
+        long startNs = System.nanoTime()
+        CompletableFuture<HttpResponse<Void>> sent = null
+        EventStream stream = null
+        try {
+            stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('SSE_PATH')))
+            result.URL = stream.uri.toURL()
+            result.samplerData = 'GET ' + stream.uri
+            sent = open(stream, ctx.variables.get('TOKEN'))
+            CompletableFuture<Void> answered = stream.answered
+            sent.whenComplete { Object response, Throwable why -> if (why != null) answered.completeExceptionally(why) }
+            answered.get(ANSWER_S, TimeUnit.SECONDS)
+            stamp(result, stream.startNs, stream.openNs)
+            result.responseCode = Integer.toString(stream.status)
+            if (stream.status != 200) result.successful = false
+            else if (!stream.isEventStream) wrong(result, 'the answer is no event stream')
+        } catch (Throwable why) {
+            sent?.cancel(true)
+            stamp(result, startNs, System.nanoTime())
+            failed(result, why)
+        }
+        if (result.successful) {
+            line.stream = stream
+            line.retryAtNs = 0L
+            if (line.broken != null) line.todo.add(OUTAGE)
+            line.todo.add(FIRST_EVENT)
+        } else {
+            // An answer that comes after all opens no stream.
+            stream?.close()
+            line.retryAtNs = System.nanoTime() + line.retryMs * 1_000_000L
+        }
+    }
+
+    void firstEvent(JMeterContext ctx, SampleResult result) {
+        EventStream stream = lines.get(ctx.threadNum).stream
+        result.samplerData = 'GET ' + stream.uri
+        long endNs
+        try {
+            endNs = stream.first.get(ANSWER_S, TimeUnit.SECONDS)
+            if (stream.endpoint == null) wrong(result, stream.endpointFault ?: 'the first event names no endpoint')
+        } catch (ExecutionException ignored) {
+            endNs = stream.endNs
+            wrong(result, 'the stream ended before its first event')
+        } catch (TimeoutException ignored) {
+            endNs = System.nanoTime()
+            wrong(result, 'no event within ' + ANSWER_S + ' s')
+        }
+        stamp(result, stream.startNs, endNs)
+    }
+
+    // Post a message and wait for its reply on the stream.
+    void call(JMeterContext ctx, SampleResult result, String body) {
+        EventStream stream = lines.get(ctx.threadNum).stream
+        result.samplerData = body
+        long startNs = System.nanoTime(), untilNs = startNs + ANSWER_S * 1_000_000_000L, endNs
+        if (stream.endpoint == null) {
+            wrong(result, stream.endpointFault ?: 'the stream named no endpoint')
+            return
+        }
+        Reply reply = new Reply(ctx.variables.get('REQUEST_ID'))
+        stream.awaited = reply
+        if (stream.ended) reply.arrivalNs.completeExceptionally(new StreamEndedException())
+        result.URL = stream.endpoint.toURL()
+        CompletableFuture<HttpResponse<Void>> posted = client.sendAsync(
+            HttpRequest.newBuilder(stream.endpoint).header('Authorization', 'Bearer ' + ctx.variables.get('TOKEN'))
+                .header('Content-Type', 'application/json').header('Accept', 'application/json')
+                .POST(HttpRequest.BodyPublishers.ofString(body)).build(),
+            HttpResponse.BodyHandlers.discarding())
+        try {
+            int status = posted.get(ANSWER_S, TimeUnit.SECONDS).statusCode()
+            result.responseCode = Integer.toString(status)
+            if (status.intdiv(100) != 2) {
+                result.successful = false
+                endNs = System.nanoTime()
+            } else {
+                endNs = await(reply, result, untilNs)
+            }
+        } catch (Throwable why) {
+            posted.cancel(true)
+            endNs = System.nanoTime()
+            failed(result, why)
+        }
+        stream.awaited = null
+        stamp(result, startNs, endNs)
+    }
+
+    // The message was taken: what fails from here on is the reply.
+    private static long await(Reply reply, SampleResult result, long untilNs) {
+        try {
+            long arrivalNs = reply.arrivalNs.get(Math.max(0L, untilNs - System.nanoTime()), TimeUnit.NANOSECONDS)
+            result.setResponseData(reply.text, 'UTF-8')
+            return arrivalNs
+        } catch (TimeoutException ignored) {
+            wrong(result, 'no reply within ' + ANSWER_S + ' s')
+        } catch (ExecutionException ignored) {
+            wrong(result, 'the stream ended before the reply')
+        }
+        return System.nanoTime()
+    }
+
+    void lifetime(JMeterContext ctx, SampleResult result) {
+        EventStream stream = lines.get(ctx.threadNum).stream
+        result.URL = stream.uri.toURL()
+        stamp(result, stream.openNs, stream.endNs)
+        if (stream.fault != null) failed(result, stream.fault)
+        else if (!stream.closedByUs) wrong(result, 'the server ended the stream')
+    }
+
+    void silence(JMeterContext ctx, SampleResult result) {
+        EventStream stream = lines.get(ctx.threadNum).stream
+        stamp(result, stream.silenceFromNs, stream.silenceFromNs + stream.silenceNs)
+    }
+
+    void outage(JMeterContext ctx, SampleResult result) {
+        Line line = lines.get(ctx.threadNum)
+        boolean back = !line.broken.is(line.stream)
+        stamp(result, line.broken.endNs, back ? line.stream.openNs : System.nanoTime())
+        if (!back) wrong(result, 'not open again when the load ended')
+        line.broken = null
+    }
+
+    private static void stamp(SampleResult result, long startNs, long endNs) {
+        long startMs = result.currentTimeInMillis() - (System.nanoTime() - startNs + 500_000L).intdiv(1_000_000L).longValue()
+        START.invoke(result, startMs)
+        result.endTime = startMs + (endNs - startNs + 500_000L).intdiv(1_000_000L).longValue()
+    }
+
+    // What an assertion would find.
+    private static void wrong(SampleResult result, String finding) {
+        AssertionResult assertion = new AssertionResult('stream')
+        assertion.failure = true
+        assertion.failureMessage = finding
+        result.addAssertionResult(assertion)
+        result.successful = false
+    }
+
+    // As JMeter's own HTTP sampler tells of an exception.
+    private static void failed(SampleResult result, Throwable thrown) {
+        Throwable why = thrown
+        while ((why instanceof CompletionException || why instanceof ExecutionException) && why.cause != null) why = why.cause
+        if (why instanceof InterruptedException) Thread.currentThread().interrupt()
+        List<String> said = []
+        for (Throwable one = why; one != null && said.size() < 3; one = one.cause) if (one.message && !said.contains(one.message)) said << one.message
+        result.successful = false
+        result.responseCode = 'Non HTTP response code: ' + why.class.name
+        result.responseMessage = 'Non HTTP response message: ' + said.join(': ')
+    }
+}
+
+try {
+    EventStreams.start(ctx, props)
+    return 0L
+} catch (Throwable e) {
+    // JMeter would only log it.
+    throw new JMeterStopTestException('the client for event streams failed: ' + e, e)
+}
