@@ -12,12 +12,15 @@ from typing import Protocol
 from pacemark import __version__, report
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
+from pacemark.gateway.connection import DIRECT, UNVERIFIED, Connection
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.identities import Identities
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.health import reported_totals, slots_taken
+from pacemark.jmeter.jvm import jvm_settings
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import INTERRUPTED, Execution, execute
 from pacemark.jmx.data import write_data
@@ -76,6 +79,9 @@ class Asked:
     """Properties of the plan that are only this workload's, such as a test server's URL."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
+    connection: Connection = DIRECT
+    identities: Identities | None = None
+    """One token a thread, instead of the one in ``credentials``."""
 
     @property
     def window(self) -> Window:
@@ -104,6 +110,8 @@ def run(
         out_dir=asked.out,
         rpc_endpoint=asked.rpc_endpoint,
         listed_tools=asked.listed_tools,
+        connection=asked.connection,
+        identities=asked.identities,
     )
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
@@ -200,9 +208,20 @@ def _load(
         "summariser.interval": "5",
         **asked.properties,
     }
-    return execute(
-        engine, plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
-    )
+    if asked.identities:
+        properties["TOKENS_FILE"] = str(asked.identities.path)
+    with tempfile.TemporaryDirectory(prefix="pacemark-") as stores:
+        jvm = jvm_settings(asked.connection, asked.url, Path(stores))
+        return execute(
+            engine,
+            plan,
+            {**properties, **jvm.properties},
+            asked.load,
+            directory,
+            heap_mb=asked.heap_mb,
+            on_progress=on_progress,
+            system=jvm.system,
+        )
 
 
 def _judged(
@@ -233,7 +252,10 @@ def _judged(
     after = _counters(asked)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
-    expires = asked.credentials.expires_at if asked.credentials else None
+    bearer = asked.identities or asked.credentials
+    expires = bearer.expires_at if bearer else None
+    unverified = asked.connection.ignores_certificate_of(asked.url)
+    insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
     evidence = Evidence(
         window=window,
         warm_up_s=asked.warm_up_s,
@@ -251,7 +273,7 @@ def _judged(
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
-        own=own.reasons,
+        own=[*insecure, *own.reasons],
     )
     verdict, reasons = decide(evidence)
     record = _record(asked, engine, started, found, reasons=reasons)
@@ -297,6 +319,7 @@ def _record(
             "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
             "jvm": engine.java.version,
             "jmeter": engine.version,
+            **({"identities": str(len(asked.identities))} if asked.identities else {}),
         },
     )
 
@@ -353,7 +376,8 @@ def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
 def _counters(asked: Asked) -> Counters | str | None:
     """None when the gateway does not count; why not, when it could not be asked."""
     try:
-        with GatewayClient(asked.url, asked.credentials) as client:
+        token = asked.credentials or (asked.identities.first if asked.identities else None)
+        with GatewayClient(asked.url, token, connection=asked.connection) as client:
             return read_counters(client)
     except GatewayError as error:
         return str(error)

@@ -1,7 +1,6 @@
 """A small client for the gateway's REST and JSON-RPC interfaces."""
 
 import itertools
-import ssl
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -9,6 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from pacemark.errors import InputError, PacemarkError
+from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.gateway.connection_errors import refused_certificate, why_not
 from pacemark.gateway.token import Credentials
 
 RPC_ENDPOINT = "/rpc"
@@ -40,20 +41,24 @@ class GatewayClient:
         *,
         timeout_s: float = 10.0,
         rpc_endpoint: str = RPC_ENDPOINT,
+        connection: Connection = DIRECT,
     ) -> None:
         self.url = checked_url(url)
+        self.connection = connection
+        self.proxy = connection.proxy_for(self.url)
         self.rpc_endpoint = rpc_endpoint
         if not rpc_endpoint.startswith("/"):
             raise InputError(f"the JSON-RPC endpoint '{rpc_endpoint}' is no path", "write it as /rpc")
         headers = {"Accept": "application/json"}
         if credentials:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        # No proxy of the environment's: JMeter would not take it either, and then load another way.
+        # The connection's own rules, by which JMeter goes too, and none that httpx would find.
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
             timeout=timeout_s,
-            verify=ssl.create_default_context(),
+            verify=connection.ssl_context(),
+            proxy=httpx.Proxy(self.proxy.url, auth=self.proxy.auth) if self.proxy else None,
             trust_env=False,
         )
         self._ids = itertools.count(1)
@@ -106,12 +111,15 @@ class GatewayClient:
         return result
 
     def _send(self, verb: str, path: str, **kwargs: Any) -> httpx.Response:
+        where = f"{verb} {self.url}{path}"
         try:
-            return self._http.request(verb, path, **kwargs)
-        except httpx.TimeoutException:
-            raise GatewayError(f"{verb} {self.url}{path}: no answer in time") from None
+            response = self._http.request(verb, path, **kwargs)
         except httpx.HTTPError as error:
-            raise GatewayError(f"{verb} {self.url}{path}: {error}") from None
+            why, remedy = why_not(error, self.connection, self.proxy)
+            raise GatewayError(f"{where}: {why}", remedy) from None
+        if refused := refused_certificate(response, self.connection):
+            raise GatewayError(f"{where}: {refused[0]}", refused[1])
+        return response
 
 
 def json_of(response: httpx.Response) -> Any:

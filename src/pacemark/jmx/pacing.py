@@ -24,10 +24,17 @@ def users(title: str, *children: Node) -> Node:
 
 
 def clock() -> Node:
-    """Starts the pacing, once a test, whichever thread comes first."""
+    """What comes before a thread's first request: its token, and by the first thread the pacing's start."""
+    connection = Node(
+        jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("connection"))
+    )
     pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
     return Node(
-        jmx.once_a_thread("Before the first request"), (Node(jmx.do_nothing("Start the clock"), (pacing,)),)
+        jmx.once_a_thread("Before the first request"),
+        (
+            Node(jmx.do_nothing("Make ready to connect"), (connection,)),
+            Node(jmx.do_nothing("Start the clock"), (pacing,)),
+        ),
     )
 
 

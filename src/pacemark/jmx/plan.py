@@ -95,6 +95,12 @@ def _variables(workload: Workload) -> list[Variable]:
             "The gateway, without a slash at the end",
         ),
         Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"),
+        Variable(
+            "TOKENS_FILE", "${__P(TOKENS_FILE,)}", "CSV with a column 'token': for each thread its own TOKEN"
+        ),
+        Variable(
+            "CERTIFICATES", "${__P(CERTIFICATES,)}", "verify, ignore, or empty: by HTTP none is looked at"
+        ),
     ]
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
