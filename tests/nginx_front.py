@@ -109,6 +109,8 @@ class Fronts:
     expired: str
     elsewhere: str
     """Its certificate is for another host."""
+    unknown: str
+    """Its certificate is of another CA."""
     ports: dict[str, int]
     ca_file: Path
     cert: Path
@@ -153,6 +155,7 @@ def nginx_before(backend: str, folder: Path) -> Iterator[Fronts]:
         "client": (ours.issue("asking", *here), asks),
         "expired": (ours.issue("expired", *here, days=-1), ""),
         "elsewhere": (ours.issue("elsewhere", "elsewhere.test"), ""),
+        "unknown": (foreign.issue("unknown", *here), ""),
     }
     ports = dict(zip(doors, free_ports(len(doors)), strict=True))
     servers = [
@@ -164,7 +167,6 @@ def nginx_before(backend: str, folder: Path) -> Iterator[Fronts]:
     program = shutil.which(
         "nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
     )
-    assert program
     errors = (folder / "nginx.err").open("wb")
     nginx = subprocess.Popen([program, "-p", str(folder), "-c", str(config)], stderr=errors)
     try:

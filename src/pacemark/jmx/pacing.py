@@ -20,21 +20,22 @@ def users(title: str, *children: Node) -> Node:
         f"The pacing ends the load after DURATION seconds. This group's clock, {PACING_ENDS_FIRST_S} s "
         "longer, only guards against a pacing that does not.",
     )
-    return Node(group, children)
+    return Node(group, (access(), *children))
+
+
+def access() -> Node:
+    """Before anything connects: which certificates are accepted, once a test, and each thread's own token."""
+    timer = Node(jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("access")))
+    return Node(
+        jmx.once_a_thread("Before the first connection"), (Node(jmx.do_nothing("Get access"), (timer,)),)
+    )
 
 
 def clock() -> Node:
-    """What comes before a thread's first request: its token, and by the first thread the pacing's start."""
-    connection = Node(
-        jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("connection"))
-    )
+    """Starts the pacing, once a test, whichever thread comes first."""
     pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
     return Node(
-        jmx.once_a_thread("Before the first request"),
-        (
-            Node(jmx.do_nothing("Make ready to connect"), (connection,)),
-            Node(jmx.do_nothing("Start the clock"), (pacing,)),
-        ),
+        jmx.once_a_thread("Before the first request"), (Node(jmx.do_nothing("Start the clock"), (pacing,)),)
     )
 
 

@@ -91,11 +91,11 @@ class VerifyingSSLManager extends JsseSSLManager {
 }
 
 @CompileStatic
-class Connections {
+class Access {
     final Object engine
     final List<String> tokens
 
-    Connections(JMeterContext ctx, Properties props) {
+    Access(JMeterContext ctx, Properties props) {
         engine = ctx.engine
         accept(ctx.variables.get('CERTIFICATES') ?: '')
         String file = ctx.variables.get('TOKENS_FILE')
@@ -135,21 +135,22 @@ class Connections {
 
     // Once a test by whichever thread comes first; a second run in the GUI has a new engine.
     static void prepare(JMeterContext ctx, Properties props) {
-        Connections all
+        List<String> tokens
         synchronized (props) {
-            all = (Connections) props.get('connections')
-            if (all == null || !all.engine.is(ctx.engine)) props.put('connections', all = new Connections(ctx, props))
+            Object found = props.get('access')
+            if (!(found instanceof Access && ((Access) found).engine.is(ctx.engine))) props.put('access', found = new Access(ctx, props))
+            tokens = ((Access) found).tokens
         }
-        if (all.tokens) ctx.variables.put('TOKEN', all.tokens[ctx.threadNum % all.tokens.size()])
+        if (tokens) ctx.variables.put('TOKEN', tokens[ctx.threadNum % tokens.size()])
     }
 }
 
 try {
-    Connections.prepare(ctx, props)
+    Access.prepare(ctx, props)
     return 0L
 } catch (JMeterStopTestException e) {
     throw e
 } catch (Throwable e) {
     // JMeter would only log it.
-    throw new JMeterStopTestException('the connections cannot be set up: ' + e, e)
+    throw new JMeterStopTestException('access to the gateway cannot be set up: ' + e, e)
 }
