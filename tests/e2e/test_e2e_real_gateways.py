@@ -9,6 +9,14 @@ from e2e_command import Pacemark, files_with
 from fake_gateway import FakeGateway
 from nginx_front import Fronts, nginx_before
 
+from pacemark.gateway.connection import Connection
+from pacemark.gateway.token import Credentials
+from pacemark.jmeter.engine import Engine
+from pacemark.run import Asked, run
+from pacemark.workloads import workload
+from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
+
 pytestmark = pytest.mark.nginx
 
 RUN = ("run", "rest_api_baseline", "--rate", "20", "--threads", "4", "--duration", "3s", "--ramp-up", "1s")
@@ -52,12 +60,22 @@ def test_a_run_with_a_private_ca_a_client_certificate_and_several_users(
 
 
 @pytest.mark.jmeter
-def test_an_insecure_run_passes_and_says_so(fronts: Fronts, tmp_path: Path) -> None:
-    pacemark = Pacemark(tmp_path / "here", MCPGATEWAY_BEARER_TOKEN="a-token")
-    ended = pacemark(*RUN, *NO_LATENCY, "--gateway", fronts.expired, "--insecure")
-    assert ended.record["recorded"]["errors"] == 0, ended.stderr
-    assert "no certificate was verified" in " ".join(one["text"] for one in ended.record["reasons"])
-    assert "identities" not in ended.record["fingerprint"]
+def test_an_insecure_run_is_whole_and_says_so(fronts: Fronts, engine: Engine, tmp_path: Path) -> None:
+    asked = Asked(
+        workload=workload("rest_api_baseline"),
+        scale="smoke",
+        load=Load(threads=2, ramp_up_s=0, duration_s=2, rate_per_s=20),
+        warm_up_s=0,
+        objectives=(Objective.parse("errors < 0.1%"),),
+        url=fronts.expired,
+        credentials=Credentials("a-token", "test"),
+        out=tmp_path / "results",
+        connection=Connection.read({}, insecure=True),
+    )
+    record, _ = run(asked, engine, on_progress=lambda _: None)
+    assert (record.recorded.count, record.recorded.errors) == (40, 0)
+    assert [one.text for one in record.reasons if "no certificate was verified" in one.text]
+    assert "identities" not in record.fingerprint
 
 
 def test_without_its_ca_a_gateway_gets_no_load(

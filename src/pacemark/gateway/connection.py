@@ -51,6 +51,11 @@ class Proxy:
         if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
             raise _no_proxy(source)
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if not (user + password).isascii():
+            raise InputError(
+                f"the user or password in {source} is not ASCII",
+                "JMeter's client sends no other: choose another",
+            )
         return cls(parts.hostname, port, source, user, password)
 
 
