@@ -211,7 +211,7 @@ def _load(
     if asked.identities:
         properties["TOKENS_FILE"] = str(asked.identities.path)
     with tempfile.TemporaryDirectory(prefix="pacemark-") as stores:
-        jvm = jvm_settings(asked.connection, asked.url, Path(stores))
+        jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
         return execute(
             engine,
             plan,

@@ -2,10 +2,10 @@
 
 import secrets
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -27,8 +27,12 @@ class JvmSettings:
     """Properties of JMeter and of the plan."""
 
 
-def jvm_settings(connection: Connection, url: str, folder: Path) -> JvmSettings:
-    """For a plan that speaks to ``url``. Trust store and key store are written into ``folder``.
+def jvm_settings(
+    connection: Connection, url: str, folder: Path, *, others: Collection[str] = ()
+) -> JvmSettings:
+    """For a plan that speaks to ``url``, and perhaps to ``others``, for which there is no other proxy.
+
+    Trust store and key store are written into ``folder``.
 
     ``folder`` should be one that only its user can read; the key store is encrypted with a password that is
     in the settings only.
@@ -38,7 +42,7 @@ def jvm_settings(connection: Connection, url: str, folder: Path) -> JvmSettings:
     """
     system: dict[str, str] = {}
     properties: dict[str, str] = {}
-    if urlsplit(url).scheme == "https":
+    if any(one.lower().startswith("https:") for one in (url, *others)):
         properties["CERTIFICATES"] = "ignore" if connection.insecure else "verify"
         system["javax.net.ssl.trustStore"] = str(_trust_store(connection, folder))
         system["javax.net.ssl.trustStoreType"] = "PKCS12"
