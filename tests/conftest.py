@@ -15,6 +15,7 @@ PROGRAMS = {
     "browser": ({"chromium": ("chromium", "google-chrome", "chrome"), "chromedriver": ("chromedriver",)},
                 "chromium chromium-driver"),
     "display": ({name: (name,) for name in ("Xvfb", "xwininfo", "xdotool")}, "xvfb x11-utils xdotool"),
+    "nginx": ({"nginx": ("nginx", "/usr/sbin/nginx")}, "nginx-light"),
 }  # fmt: skip
 """By mark: programs that its tests need, each by the names it goes by, and the apt packages with them."""
 

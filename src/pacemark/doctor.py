@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pacemark.errors import PacemarkError
+from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.identities import Identities
 from pacemark.gateway.machine import machine_findings
 from pacemark.gateway.preflight import preflight
 from pacemark.gateway.stack import detached_credentials
@@ -24,6 +26,8 @@ def examine(
     out: Path,
     rpc_endpoint: str,
     listed_tools: Listed,
+    connection: Connection = DIRECT,
+    identities: Identities | None = None,
 ) -> list[Finding]:
     """Engine, Java and this machine and, when ``url`` is given, the gateway, for the largest of ``loads``."""
     findings = [_java(environ), _engine(engine, environ)]
@@ -45,6 +49,8 @@ def examine(
         out_dir=out,
         rpc_endpoint=rpc_endpoint,
         listed_tools=listed_tools,
+        connection=connection,
+        identities=identities,
     )
     return [*findings, *found.findings]
 

@@ -12,8 +12,10 @@ from typing import Protocol
 from pacemark import __version__, report
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
+from pacemark.gateway.connection import DIRECT, UNVERIFIED, Connection
 from pacemark.gateway.counters import Counters, read_counters
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.identities import Identities
 from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.processes import ProcessWatch
@@ -21,6 +23,7 @@ from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_jour
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.health import reported_totals, slots_taken
+from pacemark.jmeter.jvm import jvm_settings
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import INTERRUPTED, Execution, execute
 from pacemark.jmx.data import write_data
@@ -91,6 +94,9 @@ class Asked:
     """The MCP test servers' own URLs, by name."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
+    connection: Connection = DIRECT
+    identities: Identities | None = None
+    """One token a thread, instead of the one in ``credentials``."""
 
     @property
     def window(self) -> Window:
@@ -120,9 +126,11 @@ def run(
         out_dir=asked.out,
         rpc_endpoint=asked.rpc_endpoint,
         listed_tools=asked.listed_tools,
+        connection=asked.connection,
+        identities=asked.identities,
     )
     if isinstance(asked.workload, Journey) and not found.errors:
-        tried = try_journey(asked.workload, asked.url, asked.admin_url, asked.administrator)
+        tried = try_journey(asked.workload, asked.url, asked.admin_url, asked.administrator, asked.connection)
         found = found.model_copy(update={"findings": [*found.findings, *tried]})
     asked, found = _with_servers(asked, found)
     directory = _new_directory(asked.out / asked.workload.name)
@@ -164,7 +172,7 @@ def _with_servers(asked: Asked, found: PreflightResult) -> tuple[Asked, Prefligh
     """Where MCP servers are asked directly: only what they were found to offer, in the ways found."""
     if found.errors or not isinstance(asked.workload, Servers):
         return asked, found
-    there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials)
+    there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials, asked.connection)
     workload, properties = asked.workload.only(there.labels), {**asked.properties, **there.properties}
     findings = [*found.findings, *there.findings]
     asked = replace(asked, workload=workload, properties=properties)
@@ -248,9 +256,20 @@ def _load(
         **(sign_in_properties(asked.admin_url, asked.administrator) if asked.workload.signs_in else {}),
         **asked.properties,
     }
-    return execute(
-        engine, plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
-    )
+    if asked.identities:
+        properties["TOKENS_FILE"] = str(asked.identities.path)
+    with tempfile.TemporaryDirectory(prefix="pacemark-") as stores:
+        jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
+        return execute(
+            engine,
+            plan,
+            {**properties, **jvm.properties},
+            asked.load,
+            directory,
+            heap_mb=asked.heap_mb,
+            on_progress=on_progress,
+            system=jvm.system,
+        )
 
 
 def _subject(
@@ -287,7 +306,10 @@ def _judged(
     generator = _generator(asked, engine, execution, digest, measured, directory)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
-    expires = asked.credentials.expires_at if asked.credentials else None
+    bearer = asked.identities or asked.credentials
+    expires = bearer.expires_at if bearer else None
+    unverified = asked.connection.ignores_certificate_of(asked.url)
+    insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
     evidence = Evidence(
         window=window,
         warm_up_s=asked.warm_up_s,
@@ -305,7 +327,7 @@ def _judged(
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
-        own=own.reasons,
+        own=[*insecure, *own.reasons],
     )
     verdict, reasons = decide(evidence)
     record = _record(asked, engine, started, found, reasons=reasons)
@@ -351,6 +373,7 @@ def _record(
             "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
             "jvm": engine.java.version,
             "jmeter": engine.version,
+            **({"identities": str(len(asked.identities))} if asked.identities else {}),
         },
     )
 
@@ -407,7 +430,8 @@ def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
 def _counters(asked: Asked) -> Counters | str | None:
     """None when the gateway does not count; why not, when it could not be asked."""
     try:
-        with GatewayClient(asked.url, asked.credentials) as client:
+        token = asked.credentials or (asked.identities.first if asked.identities else None)
+        with GatewayClient(asked.url, token, connection=asked.connection) as client:
             return read_counters(client)
     except GatewayError as error:
         return str(error)

@@ -133,6 +133,11 @@ class File(_Table):
     out: str | None = None
     engine: Literal["pinned", "home", "path"] = "pinned"
     heap_mb: int | None = Field(default=None, ge=256)
+    ca_file: Path | None = None
+    insecure: bool = False
+    cert: Path | None = None
+    key: Path | None = None
+    tokens: Path | None = None
     tools: tuple[Tool, ...] = ()
     workloads: dict[str, ForWorkload] = {}
 

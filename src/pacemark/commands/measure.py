@@ -8,11 +8,28 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pacemark.commands.terminal import TIME, AsJson, Gateway, complain, err, out, print_json, say, tell
+from pacemark.commands.terminal import (
+    TIME,
+    AsJson,
+    CaFile,
+    Cert,
+    Gateway,
+    Insecure,
+    Key,
+    Tokens,
+    complain,
+    err,
+    out,
+    print_json,
+    say,
+    tell,
+)
 from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
+from pacemark.gateway.connection import Connection
 from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.identities import Identities
 from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
@@ -49,6 +66,11 @@ def setup() -> None:
 def doctor(
     gateway: Gateway = None,
     scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
+    cert: Cert = None,
+    key: Key = None,
+    tokens: Tokens = None,
     as_json: AsJson = False,
 ) -> int:
     """Check this machine and the gateway; each finding has its remedy."""
@@ -63,6 +85,8 @@ def doctor(
         out=Path(file.out or "results"),
         rpc_endpoint=_rpc_endpoint(),
         listed_tools=_listed(file),
+        connection=_connection(file, ca_file, insecure, cert, key),
+        identities=_identities(file, tokens),
     )
     if as_json:
         print_json([finding.model_dump() for finding in findings])
@@ -89,6 +113,11 @@ def run_command(
         list[str] | None, typer.Option(help="Such as 'p95 < 200ms'; replaces the workload's own.")
     ] = None,
     baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
+    cert: Cert = None,
+    key: Key = None,
+    tokens: Tokens = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="[default: results]")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -108,6 +137,8 @@ def run_command(
     ]
     if baseline is not None:
         _check_baseline(baseline, chosen)
+    connection = _connection(file, ca_file, insecure, cert, key)
+    identities = _identities(file, tokens)
     engine = find_or_install(file)
     statuses, printed, records = [], [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
@@ -135,6 +166,8 @@ def run_command(
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
                 server_urls=at.stack.asked_urls if at.stack else server_urls(os.environ),
+                connection=connection,
+                identities=identities,
             )
             record, directory = _run_one(asked, engine)
             status, shown = _shown(record, directory, baseline)
@@ -206,6 +239,22 @@ def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
         raise InputError(
             f"the baseline '{baseline}' is of {', '.join(sorted(kept))}", "run that workload alone"
         )
+
+
+def _connection(
+    file: File, ca_file: Path | None, insecure: bool, cert: Path | None, key: Path | None
+) -> Connection:
+    """A certificate on the command line goes with the key there, and one way of trusting before the other."""
+    if not insecure and not ca_file:
+        ca_file, insecure = file.ca_file, file.insecure
+    if not cert:
+        cert, key = file.cert, key or file.key
+    return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
+
+
+def _identities(file: File, tokens: Path | None) -> Identities | None:
+    path = tokens or file.tokens
+    return Identities.read(path) if path else None
 
 
 def _rpc_endpoint() -> str:

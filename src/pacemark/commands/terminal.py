@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,21 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Gateway = Annotated[str | None, typer.Option(help="URL of the gateway.", envvar="GATEWAY_URL")]
+CaFile = Annotated[
+    Path | None,
+    typer.Option("--ca-file", metavar="PEM", help="Trust these CAs only. [default: the system's]"),
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Verify no certificate; the verdict says so.")]
+Cert = Annotated[
+    Path | None, typer.Option("--cert", metavar="PEM", help="The client's certificate, with its chain.")
+]
+Key = Annotated[
+    Path | None, typer.Option("--key", metavar="PEM", help="Its private key. [default: in --cert]")
+]
+Tokens = Annotated[
+    Path | None,
+    typer.Option("--tokens", metavar="CSV", help="A column 'token': each thread takes its own, for good."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 TIME = "90s, 10m, 24h or seconds"
 

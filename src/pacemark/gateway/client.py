@@ -1,14 +1,16 @@
 """A small client for the gateway's REST and JSON-RPC interfaces."""
 
 import itertools
-import ssl
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
 from pacemark.errors import InputError, PacemarkError
+from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.gateway.connection_errors import refused_certificate, why_not
 from pacemark.gateway.token import Credentials
 
 RPC_ENDPOINT = "/rpc"
@@ -40,21 +42,19 @@ class GatewayClient:
         *,
         timeout_s: float = 10.0,
         rpc_endpoint: str = RPC_ENDPOINT,
+        connection: Connection = DIRECT,
     ) -> None:
         self.url = checked_url(url)
+        self.connection = connection
+        self.proxy = connection.proxy_for(self.url)
         self.rpc_endpoint = rpc_endpoint
         if not rpc_endpoint.startswith("/"):
             raise InputError(f"the JSON-RPC endpoint '{rpc_endpoint}' is no path", "write it as /rpc")
         headers = {"Accept": "application/json"}
         if credentials:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        # No proxy of the environment's: JMeter would not take it either, and then load another way.
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers=headers,
-            timeout=timeout_s,
-            verify=ssl.create_default_context(),
-            trust_env=False,
+        self._http = http_client(
+            connection, self.url, timeout_s=timeout_s, headers=headers, base_url=self.url
         )
         self._ids = itertools.count(1)
 
@@ -106,12 +106,36 @@ class GatewayClient:
         return result
 
     def _send(self, verb: str, path: str, **kwargs: Any) -> httpx.Response:
+        where = f"{verb} {self.url}{path}"
         try:
-            return self._http.request(verb, path, **kwargs)
-        except httpx.TimeoutException:
-            raise GatewayError(f"{verb} {self.url}{path}: no answer in time") from None
+            response = self._http.request(verb, path, **kwargs)
         except httpx.HTTPError as error:
-            raise GatewayError(f"{verb} {self.url}{path}: {error}") from None
+            why, remedy = why_not(error, self.connection, self.proxy)
+            raise GatewayError(f"{where}: {why}", remedy) from None
+        if refused := refused_certificate(response, self.connection):
+            raise GatewayError(f"{where}: {refused[0]}", refused[1])
+        return response
+
+
+def http_client(
+    connection: Connection,
+    url: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    base_url: str = "",
+) -> httpx.Client:
+    """A client that reaches ``url`` by the connection's rules, by which JMeter goes too, and by none that
+    httpx would find in the environment."""
+    proxy = connection.proxy_for(url)
+    return httpx.Client(
+        base_url=base_url,
+        headers=dict(headers),
+        timeout=timeout_s,
+        verify=connection.ssl_context(),
+        proxy=httpx.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
+        trust_env=False,
+    )
 
 
 def json_of(response: httpx.Response) -> Any:

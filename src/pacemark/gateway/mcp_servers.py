@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pacemark.gateway.client import GatewayClient, GatewayError, json_of
+from pacemark.gateway.client import GatewayClient, GatewayError, http_client, json_of
+from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.mcp_session import McpError, McpSession, open_session
 from pacemark.gateway.token import Credentials
 from pacemark.results.record import Finding
@@ -46,7 +47,11 @@ class Found:
 
 
 def find_servers(
-    workload: Servers, urls: Mapping[str, str], gateway: str, credentials: Credentials | None
+    workload: Servers,
+    urls: Mapping[str, str],
+    gateway: str,
+    credentials: Credentials | None,
+    connection: Connection = DIRECT,
 ) -> Found:
     """Ask each server that has a URL, then the gateway for the same tools.
 
@@ -58,23 +63,24 @@ def find_servers(
         urls: by server; benchmark's may have a range of ports (``http://host:9000-9099``).
         gateway: its base URL.
         credentials: its token; without one nothing is sent through it.
+        connection: how all of them are reached.
     """
     found = Found()
-    with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as http:
-        for server in workload.servers:
-            if server.name == GATEWAY:
-                continue
-            if url := urls.get(server.name, ""):
+    for server in workload.servers:
+        if server.name == GATEWAY:
+            continue
+        if url := urls.get(server.name, ""):
+            with http_client(connection, instances(url)[0], timeout_s=_TIMEOUT_S) as http:
                 _ask(http, workload, server, url.rstrip("/"), found)
-            else:
-                where = VARIABLES.get(server.name, server.url)
-                found.say(server.name, "warning", "not given, so left out", f"set {where}")
+        else:
+            where = VARIABLES.get(server.name, server.url)
+            found.say(server.name, "warning", "not given, so left out", f"set {where}")
     if not found.labels and not any(finding.level == "error" for finding in found.findings):
         found.say(
             "test servers", "error", "none is given", f"set {', '.join(VARIABLES.values())}, or --embedded"
         )
     if credentials and found.labels:
-        _ask_gateway(workload, urls, gateway, credentials, found)
+        _ask_gateway(workload, urls, gateway, credentials, connection, found)
     return found
 
 
@@ -196,16 +202,21 @@ def _answers(http: httpx.Client, url: str, request: RestRequest) -> bool:
 
 
 def _ask_gateway(
-    workload: Servers, urls: Mapping[str, str], gateway: str, credentials: Credentials, found: Found
+    workload: Servers,
+    urls: Mapping[str, str],
+    gateway: str,
+    credentials: Credentials,
+    connection: Connection,
+    found: Found,
 ) -> None:
     server = next(one for one in workload.servers if one.name == GATEWAY)
     token = {"Authorization": f"Bearer {credentials.token}"}
     remedy = "register the servers there, as `pacemark stack up` does; without, there is no tax to measure"
     try:
-        with httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers=token) as http:
+        with http_client(connection, gateway, timeout_s=_TIMEOUT_S, headers=token) as http:
             path, session = open_session(http, gateway, server.settings[0].candidates[:1], token)
             offered = session.tools()
-            rows = _registered(gateway, credentials)
+            rows = _registered(gateway, credentials, connection)
             left_out = list(_try_through(workload, urls, session, offered, rows, found))
             session.close()
     except (McpError, GatewayError) as error:
@@ -218,9 +229,9 @@ def _ask_gateway(
         found.say("through the gateway", "warning", f"left out: {'; '.join(left_out)}", remedy)
 
 
-def _registered(gateway: str, credentials: Credentials) -> dict[str, str]:
+def _registered(gateway: str, credentials: Credentials, connection: Connection) -> dict[str, str]:
     """By the name that stands before a server's tools, the URL that the gateway has of it."""
-    with GatewayClient(gateway, credentials, timeout_s=_TIMEOUT_S) as client:
+    with GatewayClient(gateway, credentials, timeout_s=_TIMEOUT_S, connection=connection) as client:
         rows = json_of(client.get("/gateways", limit=0))
     rows = rows if isinstance(rows, list) else []
     return {str(row.get("slug")): str(row.get("url")) for row in rows if isinstance(row, dict)}

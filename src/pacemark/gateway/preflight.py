@@ -13,7 +13,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from pacemark.gateway.client import RPC_ENDPOINT, GatewayClient, GatewayError, json_of
+from pacemark.gateway.connection import DIRECT, UNVERIFIED, Connection
 from pacemark.gateway.fixtures import Discovery, Listed, discover
+from pacemark.gateway.identities import Identities, identity_findings
 from pacemark.gateway.machine import machine_findings
 from pacemark.gateway.token import Credentials
 from pacemark.results.record import Finding
@@ -57,6 +59,8 @@ def preflight(
     out_dir: Path,
     rpc_endpoint: str = RPC_ENDPOINT,
     listed_tools: Listed = MappingProxyType({}),
+    connection: Connection = DIRECT,
+    identities: Identities | None = None,
 ) -> PreflightResult:
     """Ask the gateway and this machine all that decides whether a run of ``seconds`` means anything.
 
@@ -73,17 +77,23 @@ def preflight(
         out_dir: where the run will be written.
         rpc_endpoint: the path of JSON-RPC.
         listed_tools: tools that the user declares safe to call, with their arguments.
+        connection: how the gateway is reached.
+        identities: the load's own tokens, one a thread; the first of them then asks here too.
 
     Raises:
-        InputError: the URL is none, or the endpoint no path.
+        InputError: the URL is none, or the endpoint no path, or a file of the connection's is not usable.
     """
-    with GatewayClient(url, credentials, rpc_endpoint=rpc_endpoint) as client:
+    if identities:
+        credentials = identities.first
+    with GatewayClient(url, credentials, rpc_endpoint=rpc_endpoint, connection=connection) as client:
         asking = _Asking(client, credentials, seconds, rate_per_s)
         steps: list[Callable[[], Finding | list[Finding]]] = [
             *(asking.healthy, asking.ready, asking.token, asking.rate_limit, asking.clock),
+            *([lambda: identity_findings(identities, client, seconds, threads)] if identities else []),
             *([lambda: asking.fixtures(listed_tools)] if needs_mcp else []),
         ]
-        findings = asking.ask(steps)
+        findings = [_unverified()] if connection.ignores_certificate_of(url) else []
+        findings += asking.ask(steps)
     findings += machine_findings(threads=threads, seconds=seconds, rate_per_s=rate_per_s, out_dir=out_dir)
     return PreflightResult(
         findings=findings, fixtures=asking.discovery.fixtures, gateway_version=asking.version
@@ -132,7 +142,9 @@ class _Asking:
         """By the body: with a dead database the status is 200 all the same."""
         response = self._get("/health")
         answer = json_of(response)
-        reachable = _ok("reachable", f"{self._client.url} answers in {_ms(response)}")
+        proxy = self._client.proxy
+        via = f" through the proxy {proxy.url}" if proxy else ""
+        reachable = _ok("reachable", f"{self._client.url} answers in {_ms(response)}{via}")
         said = answer.get("status") if isinstance(answer, dict) else None
         if response.status_code != 200 or said is None:
             return [
@@ -247,6 +259,11 @@ class _Asking:
             if isinstance(found, str):
                 return found
         return ""
+
+
+def _unverified() -> Finding:
+    text, remedy = UNVERIFIED
+    return Finding(name="certificate", level="warning", detail=text, remedy=remedy)
 
 
 def _ok(name: str, detail: str) -> Finding:

@@ -1,7 +1,6 @@
 """Who signs in to the Admin UI, and whether a user's journey through it works, tried once before the load."""
 
 import re
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,7 +9,8 @@ from urllib.parse import quote_plus, urlsplit
 import httpx
 
 from pacemark.errors import InputError
-from pacemark.gateway.client import checked_url
+from pacemark.gateway.client import checked_url, http_client
+from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.token import DEFAULT_ADMIN_EMAIL, redact
 from pacemark.results.record import Finding
 from pacemark.workloads.journey import Journey, Look, Step
@@ -63,7 +63,13 @@ def sign_in_properties(url: str, who: Administrator | None) -> dict[str, str]:
     return {"GATEWAY_ADMIN_URL": url, **known}
 
 
-def try_journey(journey: Journey, gateway_url: str, url: str, who: Administrator | None) -> list[Finding]:
+def try_journey(
+    journey: Journey,
+    gateway_url: str,
+    url: str,
+    who: Administrator | None,
+    connection: Connection = DIRECT,
+) -> list[Finding]:
     """Take every step of a user's journey once, up to the first that gets no true answer; and sign out.
 
     The login is tried once: a gateway locks an account after a few wrong passwords.
@@ -71,7 +77,7 @@ def try_journey(journey: Journey, gateway_url: str, url: str, who: Administrator
     if who is None:
         return [_error("sign in", "there is no administrator to sign in", _NOBODY)]
     values = {"GATEWAY_URL": gateway_url, **sign_in_properties(url, who)}
-    with _Browser(values) as browser:
+    with _Browser(values, connection) as browser:
         for step in (*journey.before, *(step for page in journey.pages for step in page.steps)):
             if wrong := browser.wrong_with(step):
                 if step not in journey.before:
@@ -86,15 +92,11 @@ def try_journey(journey: Journey, gateway_url: str, url: str, who: Administrator
 class _Browser:
     """One user: a cookie jar and the plan's variables."""
 
-    def __init__(self, values: dict[str, str]) -> None:
+    def __init__(self, values: dict[str, str], connection: Connection) -> None:
         self._values = values
-        # No proxy of the environment's: JMeter would not take it either.
-        self._http = httpx.Client(
-            headers={"Accept": "text/html, */*", "Referer": f"{values['GATEWAY_ADMIN_URL']}/"},
-            timeout=_TIMEOUT_S,
-            verify=ssl.create_default_context(),
-            trust_env=False,
-        )
+        url = values["GATEWAY_ADMIN_URL"]
+        headers = {"Accept": "text/html, */*", "Referer": f"{url}/"}
+        self._http = http_client(connection, url, timeout_s=_TIMEOUT_S, headers=headers)
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import psutil
@@ -20,7 +21,11 @@ SHUTDOWN_S = 5.0
 STOP_NOW_S = 5.0
 TERM_S = 3.0
 
-SECRETS = ("MCPGATEWAY_BEARER_TOKEN", "JWT_SECRET_KEY", "PLATFORM_ADMIN_PASSWORD")
+SECRETS = (
+    *("MCPGATEWAY_BEARER_TOKEN", "JWT_SECRET_KEY", "PLATFORM_ADMIN_PASSWORD"),
+    # A proxy's password may be in these; Java does not read them.
+    *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"),
+)
 """Not for JMeter's environment, which `ps e` shows to its user."""
 
 
@@ -42,12 +47,18 @@ def free_udp_port() -> int:
 class JMeterProcess:
     """A non-GUI JMeter as a child process.
 
-    ``properties`` reach it through a pipe, so a token among them is in no file and in no process list.
-    What it prints goes to ``output``.
+    ``properties`` reach it through a pipe, so a token among them is in no file and in no process list; and so
+    do ``system``, its Java's own. What it prints goes to ``output``.
     """
 
     def __init__(
-        self, command: Sequence[str], properties: Mapping[str, str], *, cwd: Path, output: Path
+        self,
+        command: Sequence[str],
+        properties: Mapping[str, str],
+        *,
+        system: Mapping[str, str] = MappingProxyType({}),
+        cwd: Path,
+        output: Path,
     ) -> None:
         self.port = free_udp_port()
         ours = {
@@ -57,27 +68,30 @@ class JMeterProcess:
             # Pools of plugins are not daemons and would keep the process from ending.
             "jmeterengine.force.system.exit": "true",
         }
-        reader, writer = os.pipe()
+        pipes = [os.pipe(), os.pipe()]
+        (reader, writer), (system_reader, system_writer) = pipes
+        given = ["-q", f"/dev/fd/{reader}", "-S", f"/dev/fd/{system_reader}"]
         try:
             with output.open("wb") as said:
                 self._popen = subprocess.Popen(
-                    [*bound_to_parent(command), "-q", f"/dev/fd/{reader}"],
+                    [*bound_to_parent(command), *given],
                     cwd=cwd,
                     env={name: value for name, value in os.environ.items() if name not in SECRETS},
                     # What a guard watches; it ends when this process does.
                     stdin=subprocess.PIPE,
                     stdout=said,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(reader,),
+                    pass_fds=(reader, system_reader),
                     # Ctrl-C in the terminal is for Pacemark, which then stops JMeter in an orderly way.
                     start_new_session=True,
                 )
             os.write(writer, java_properties(ours))
+            os.write(system_writer, java_properties(system))
         except OSError as error:
             raise RunError(f"cannot start {command[0]}: {error.strerror}", "pacemark setup") from error
         finally:
-            os.close(reader)
-            os.close(writer)
+            for end in (end for pipe in pipes for end in pipe):
+                os.close(end)
         self._process = psutil.Process(self._popen.pid)
 
     def __enter__(self) -> Self:

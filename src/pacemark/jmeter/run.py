@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,9 +67,11 @@ def execute(
     *,
     heap_mb: int,
     on_progress: Callable[[Progress], None],
+    system: Mapping[str, str] = MappingProxyType({}),
 ) -> Execution:
     """Run ``plan``; its samples go to ``run_dir/samples.jtl`` and its log to ``run_dir/jmeter.log``.
 
+    ``properties`` are JMeter's and the plan's, ``system`` those of its Java; neither shows anywhere.
     Ctrl-C and the watchdog stop it, orderly first, and what was recorded stays.
 
     Raises:
@@ -88,7 +91,7 @@ def execute(
         if load.highest_per_s <= FLUSH_UP_TO_PER_S:
             properties = {**properties, "jmeter.save.saveservice.autoflush": "true"}
         output = Path(scratch, "output")
-        with JMeterProcess(command, properties, cwd=Path(scratch), output=output) as process:
+        with JMeterProcess(command, properties, system=system, cwd=Path(scratch), output=output) as process:
             tail = Tail(samples)
             execution = _watch(process, tail, load, on_progress)
         if gc_log.is_file():

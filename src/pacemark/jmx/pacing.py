@@ -20,7 +20,15 @@ def users(title: str, *children: Node) -> Node:
         f"The pacing ends the load after DURATION seconds. This group's clock, {PACING_ENDS_FIRST_S} s "
         "longer, only guards against a pacing that does not.",
     )
-    return Node(group, children)
+    return Node(group, (access(), *children))
+
+
+def access() -> Node:
+    """Before anything connects: which certificates are accepted, once a test, and each thread's own token."""
+    timer = Node(jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("access")))
+    return Node(
+        jmx.once_a_thread("Before the first connection"), (Node(jmx.do_nothing("Get access"), (timer,)),)
+    )
 
 
 def clock(*before: Node) -> Node:

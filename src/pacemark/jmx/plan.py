@@ -128,9 +128,19 @@ def _variables(workload: Workload) -> list[Variable]:
             "${__P(GATEWAY_URL,http://127.0.0.1:4444)}",
             "The gateway, without a slash at the end",
         ),
+        Variable(
+            "CERTIFICATES", "${__P(CERTIFICATES,)}", "verify, ignore, or empty: by HTTP none is looked at"
+        ),
     ]
     if not workload.signs_in:
-        items.append(Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"))
+        items += [
+            Variable("TOKEN", "${__P(TOKEN,)}", "Bearer token"),
+            Variable(
+                "TOKENS_FILE",
+                "${__P(TOKENS_FILE,)}",
+                "CSV with a column 'token': for each thread its own TOKEN",
+            ),
+        ]
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))

@@ -20,17 +20,22 @@ def test_properties_are_escaped_so_that_java_reads_them_back() -> None:
 
 def start(tmp_path: Path, code: str) -> JMeterProcess:
     return JMeterProcess(
-        [sys.executable, "-c", code], {"TOKEN": "secret"}, cwd=tmp_path, output=tmp_path / "out"
+        [sys.executable, "-c", code],
+        {"TOKEN": "secret"},
+        system={"javax.net.ssl.keyStorePassword": "hidden"},
+        cwd=tmp_path,
+        output=tmp_path / "out",
     )
 
 
-def test_properties_come_through_the_pipe_and_not_the_command_line(tmp_path: Path) -> None:
-    code = "import sys; print(sys.argv[1], open(sys.argv[2]).read())"
+def test_properties_come_through_pipes_and_not_the_command_line(tmp_path: Path) -> None:
+    code = "import sys; [print(o, open(f).read()) for o, f in zip(sys.argv[1::2], sys.argv[2::2])]"
     with start(tmp_path, code) as process:
         process._popen.wait(10)
     printed = (tmp_path / "out").read_text()
     assert printed.startswith("-q TOKEN=secret\n")
     assert "jmeterengine.force.system.exit=true" in printed
+    assert "-S javax.net.ssl.keyStorePassword=hidden\n" in printed
 
 
 def test_where_the_kernel_does_not_help_a_guard_ends_what_would_be_an_orphan(
