@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from pacemark import __version__, report
+from pacemark import __version__, distributed, report
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import Counters, read_counters
@@ -17,9 +17,10 @@ from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
-from pacemark.jmeter.health import reported_totals, slots_taken
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import INTERRUPTED, Execution, execute
+from pacemark.jmeter.workers.address import Address
+from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
@@ -76,6 +77,8 @@ class Asked:
     """Properties of the plan that are only this workload's, such as a test server's URL."""
     rpc_endpoint: str = "/rpc"
     listed_tools: Listed = field(default_factory=dict)
+    workers: tuple[Address, ...] = ()
+    """The machines that make the load; none: this one does."""
 
     @property
     def window(self) -> Window:
@@ -112,7 +115,7 @@ def run(
     before = _counters(asked)
     try:
         execution = _load(asked, engine, found, directory, on_progress)
-        digest = Digest.from_jtl(directory / SAMPLES_FILE)
+        digest = _digest(execution, directory)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
@@ -200,9 +203,26 @@ def _load(
         "summariser.interval": "5",
         **asked.properties,
     }
+    if asked.workers:
+        return distributed.execute(
+            engine,
+            asked.workers,
+            plan,
+            properties,
+            asked.load,
+            directory,
+            heap_mb=asked.heap_mb,
+            on_progress=on_progress,
+        )
     return execute(
         engine, plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
     )
+
+
+def _digest(execution: Execution, directory: Path) -> Digest:
+    if isinstance(execution, SharedExecution):
+        return distributed.digest_of(execution)
+    return Digest.from_jtl(directory / SAMPLES_FILE)
 
 
 def _judged(
@@ -229,7 +249,9 @@ def _judged(
     )
     due = asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
-    generator = _generator(asked, engine, execution, digest, measured, directory)
+    generator = _generator(asked, engine, execution, digest, measured)
+    shared = execution if isinstance(execution, SharedExecution) else None
+    of_workers = distributed.reasons(shared, asked.workload) if shared else []
     after = _counters(asked)
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
@@ -251,18 +273,22 @@ def _judged(
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
-        own=own.reasons,
+        own=[*own.reasons, *of_workers],
     )
     verdict, reasons = decide(evidence)
     record = _record(asked, engine, started, found, reasons=reasons)
+    workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []
+    if workers:
+        record.fingerprint["workers"] = distributed.described(workers)
     return record.model_copy(
         update={
             "verdict": verdict,
             "exit_status": int(STATUS[verdict]),
             "recorded": Recorded(count=digest.count, errors=digest.errors),
             "objectives": objectives,
-            "sections": own.sections,
-            "stages": _stages(asked.load, digest, directory),
+            "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
+            "workers": workers,
+            "stages": _stages(asked.load, digest, execution.slots),
             "generator": generator,
             "gateway": record.gateway.model_copy(update={"counted": counted}),
             "notes": list(digest.notes),
@@ -302,20 +328,19 @@ def _record(
 
 
 def _generator(
-    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest, directory: Path
+    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest
 ) -> Generator:
     start = digest.start_ms / 1000 + asked.window.from_s
     end = digest.start_ms / 1000 + asked.window.to_s
-    cpu = execution.cpu_seconds(start, end)
     pauses = execution.pauses(start, end)
-    totals = reported_totals(directory / "jmeter.log")
+    totals = execution.reported
     connections = int(measured.cells["new_connections"].sum())
     return Generator(
         jmeter=engine.version,
         java=engine.java.version,
         heap_mb=asked.heap_mb,
-        cpu_seconds=cpu,
-        cpu_share=None if cpu is None else cpu / (execution.cores * asked.window.seconds),
+        cpu_seconds=execution.cpu_seconds(start, end),
+        cpu_share=execution.cpu_share(start, end),
         gc_pauses=pauses.count,
         gc_pause_ms=pauses.total_ms,
         gc_pause_max_ms=pauses.max_ms,
@@ -330,9 +355,9 @@ def _generator(
     )
 
 
-def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
+def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    taken = [taken for _, taken in slots_taken(directory / "jmeter.log")]
+    taken = [taken for _, taken in slots]
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +10,16 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacemark.commands.terminal import TIME, AsJson, Gateway, complain, err, out, print_json, say, tell
+from pacemark.distributed import require
 from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
+from pacemark.jmeter.workers.address import PORT, addresses
+from pacemark.jmeter.workers.agent import serve
+from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.report import console as show
 from pacemark.report.progress import RunProgress
 from pacemark.results import baselines
@@ -85,6 +90,10 @@ def run_command(
     objective: Annotated[
         list[str] | None, typer.Option(help="Such as 'p95 < 200ms'; replaces the workload's own.")
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="HOST[:PORT],...", help="Machines that make the load: see pacemark worker."),
+    ] = None,
     baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="[default: results]")] = None,
     as_json: AsJson = False,
@@ -105,6 +114,9 @@ def run_command(
     ]
     if baseline is not None:
         _check_baseline(baseline, chosen)
+    machines = addresses(workers) if workers else ()
+    if machines:
+        require(machines, asked_loads.loads)
     engine = _engine(file)
     statuses, printed = [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
@@ -126,6 +138,7 @@ def run_command(
                 heap_mb=file.heap_mb or default_heap_mb(),
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
+                workers=machines,
             )
             status, shown = _run_one(asked, engine, baseline)
             statuses.append(status)
@@ -196,6 +209,29 @@ def _listed(file: File) -> Listed:
 
 def _engine(file: File) -> Engine:
     return find_engine(asked_engine(file.engine)) or _install()
+
+
+def worker(
+    init: Annotated[
+        bool, typer.Option("--init", help="Make the keystore that all machines of a test share, and end.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="With --init: where. [default: the user's configuration]")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=1, max=65533, help="The two above it are used too.")] = PORT,
+) -> None:
+    """Make load for a controller on another machine, until interrupted."""
+    if init:
+        made = Keystore.make(folder or default_folder())
+        say(f"{made.folder}: copy it to the same place on every machine, or name it in PACEMARK_KEYS")
+        return
+    if folder is not None:
+        raise InputError("--out goes with --init", "PACEMARK_KEYS names the keystore's folder")
+    keystore = Keystore.find()
+    engine = _engine(File.read(Path()))
+    with suppress(KeyboardInterrupt):
+        serve(engine, keystore, host, port, tell)
 
 
 def _install() -> Engine:

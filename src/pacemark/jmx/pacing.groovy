@@ -11,6 +11,8 @@
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
+// Where the properties WORKERS and WORKER say that this engine is the WORKER-th, from 0, of several, all have
+// the same slots and threads in mind, and this one takes each WORKERS-th: together they are one load.
 // takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
 // TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up.
 import groovy.transform.CompileStatic
@@ -26,6 +28,7 @@ import org.apache.jmeter.functions.Jexl3Function
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
 import org.apache.jmeter.threads.JMeterContext
 import org.apache.jmeter.threads.JMeterVariables
+import org.apache.jmeter.util.JMeterUtils
 import org.apache.jorphan.util.JMeterStopTestException
 import org.slf4j.Logger
 import org.slf4j.LoggerFactory
@@ -58,10 +61,14 @@ class Pacer {
     static final Pattern STAGE = ~/.*: ([0-9.]+) s, ([0-9.]+) to ([0-9.]+) a second, ([0-9]+) threads/
     static final Logger log = LoggerFactory.getLogger('pacing')
 
+    final int workers = JMeterUtils.getPropDefault('WORKERS', 1)
+    final int worker = JMeterUtils.getPropDefault('WORKER', 0)
+    static final int LONGEST_WAIT_MS = 35_000
+
     final long startNs
     final double duration, rampUp, rate
     final int threads
-    final Map<Integer, long[]> own = new ConcurrentHashMap<>()
+    final Map<Integer, long[]> ownSlots = new ConcurrentHashMap<>()
 
     Pacer(Object engine, JMeterVariables vars) {
         this.engine = engine
@@ -72,7 +79,7 @@ class Pacer {
         threads = (int) number(vars, 'THREADS')
         if (rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
         loadWhatTheFirstRequestNeeds()
-        startNs = System.nanoTime()
+        startNs = agreedStart(JMeterUtils.getPropDefault('START_FOLDER', ''))
         double at = 0.0d
         for (double[] s : shape(vars.get('STAGES'))) {
             if (s[0] <= 0.0d) continue
@@ -102,6 +109,23 @@ class Pacer {
         return shape.collect { double[] s ->
             [s[0] * time, s[1] * share, s[2] * share, Math.ceil(s[3] * each - 1e-9d)] as double[]
         }
+    }
+
+    // Engines of one load start at one instant: each says that it is ready, and is told when, in
+    // milliseconds since 1970 on its own clock.
+    private static long agreedStart(String folder) {
+        if (!folder) return System.nanoTime()
+        new File(folder, 'ready').createNewFile()
+        File start = new File(folder, 'start')
+        for (long end = System.nanoTime() + LONGEST_WAIT_MS * 1_000_000L; !start.exists(); Thread.sleep(5L)) {
+            if (System.nanoTime() - end > 0L) throw new JMeterStopTestException('nobody said when to start')
+        }
+        return System.nanoTime() + (Long.parseLong(start.text.trim()) - System.currentTimeMillis()) * 1_000_000L
+    }
+
+    // How many of the numbers from 0 to n are this engine's.
+    private long own(long n) {
+        return (n - worker + workers - 1L).intdiv(workers).longValue()
     }
 
     // A request to a closed port loads the HTTP client, which takes 0.3 s, and an expression its language:
@@ -156,7 +180,7 @@ class Pacer {
 
     // The name of the request to send now. It returns when that is due.
     String take(JMeterContext ctx) {
-        int thread = ctx.threadNum
+        int thread = ctx.threadNum * workers + worker
         long now = System.nanoTime()
         for (Stage stage : stages) {
             if (now - stage.startNs >= stage.lastsNs) continue
@@ -165,7 +189,7 @@ class Pacer {
                 now = System.nanoTime()
                 continue
             }
-            long k = stage.next.getAndIncrement()
+            long k = stage.next.getAndIncrement() * workers + worker
             if (k < stage.slots) return await(ctx.variables, stage.dueNs(k), now)
         }
         if (!ended.getAndSet(true)) report()
@@ -174,12 +198,12 @@ class Pacer {
 
     // The same for a thread whose slots are its own.
     String takeOwn(JMeterContext ctx) {
-        int thread = ctx.threadNum
-        long k = own.computeIfAbsent(thread) { [0L] as long[] }[0]++
+        int thread = ctx.threadNum * workers + worker
+        long k = ownSlots.computeIfAbsent(thread) { [0L] as long[] }[0]++
         double due = rampUp * thread / threads + k * threads / rate
         long now = System.nanoTime()
         if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
-            if (leaving.incrementAndGet() == threads) report()
+            if (leaving.incrementAndGet() == own((long) threads)) report()
             return END
         }
         stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
@@ -203,8 +227,8 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long taken = Math.min(stage.next.get(), stage.slots)
-            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), stage.slots, taken)
+            long slots = own(stage.slots)
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
         }
     }
 
@@ -215,7 +239,8 @@ class Pacer {
         vars.put('REQUEST_ID', test + '-' + n)
         vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))
         vars.put('waited', waited ? '1' : '0')
-        return mix[(int) (n % mix.length)]
+        // Engines begin at different places, so that what is rare comes from one at a time.
+        return mix[(int) ((n + worker * mix.length.intdiv(workers).longValue()) % mix.length)]
     }
 }
 
