@@ -27,7 +27,7 @@ from pacemark.jmeter.workers.keystore import Keystore
 from pacemark.jmeter.workers.wire import Message, Wire
 from pacemark.machine import machine
 
-SILENCE_S = 20.0
+SILENCE_S = 30.0
 """A controller asks every half second; one that has not for so long is gone."""
 HANDSHAKE_S = 10.0
 _BOUND = "Bound to RMI registry"
@@ -45,7 +45,8 @@ def serve(engine: Engine, keystore: Keystore, host: str, port: int, tell: Callab
         listener = socket.create_server((host, port))
     except OSError as error:
         raise RunError(
-            f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port or --host"
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
+            "choose another --port or --host",
         ) from None
     with listener:
         arrived: queue.Queue[tuple[Wire, str]] = queue.Queue()
@@ -166,7 +167,7 @@ class _Session:
         )
         ours = {
             **properties,
-            **self._keystore.jmeter_properties(),
+            **self._keystore.for_jmeter(self._folder),
             "server_port": str(self._port + 1),
             "server.rmi.localport": str(self._port + 2),
             "START_FOLDER": str(self._folder / "together"),
@@ -219,10 +220,11 @@ class _Session:
 
     def _said(self) -> str:
         """Why the engine is not there, in its own words."""
-        if self._process is None:
+        code = self._process.exit_code if self._process else None
+        if code is None:
             return "it was not started"
-        said = log_errors(self._log) or last_lines(self._folder / "output")
-        return "; ".join([f"exit status {self._process.exit_code}", *said])
+        said = log_errors(self._log) or ([] if self._bound else last_lines(self._folder / "output"))
+        return "; ".join([f"killed by signal {-code}" if code < 0 else f"exit status {code}", *said])
 
     def _stop(self) -> None:
         if self._process is not None:

@@ -106,7 +106,7 @@ class _Part:
         self.name = str(link.address)
         self.cpu: list[CpuReading] = []
         self.lost = ""
-        self.stopped = ""
+        self._gone = False
         self.folder.mkdir(parents=True)
         self.tail = Tail(self.folder / "samples.jtl")
         self._scratch = scratch / str(number)
@@ -136,10 +136,14 @@ class _Part:
             heap_mb=CONTROLLER_HEAP_MB,
             work_dir=self._scratch,
         )
-        ours = {**properties, **keystore.jmeter_properties()}
+        ours = {**properties, **keystore.for_jmeter(self._scratch)}
         with JMeterProcess(command, ours, cwd=self._scratch, output=self._output) as process:
             self._process = process
-            yield
+            try:
+                yield
+            finally:
+                # When it was not over yet, there was no load.
+                process.end(orderly=False)
 
     @property
     def log(self) -> Path:
@@ -175,10 +179,15 @@ class _Part:
         try:
             answer = self.look()
         except (LostWorkerError, RunError) as error:
-            self.lost = str(error)
+            self._gone, self.lost = True, f"it {error}"
         else:
             if answer["ended"] and self.exit_code is None:
                 self.lost = f"its JMeter ended ({answer['ended']})"
+
+    def overdue(self, started: float) -> str:
+        """Why the watchdog should end the run for its sake, empty when it should not."""
+        why = "" if self.is_over else overdue(self.tail.first_ms, started, self.load)
+        return f"worker {self.name}: {why}" if why else ""
 
     def release(self) -> None:
         """Nothing more will come: let its controller write down what it has."""
@@ -192,13 +201,13 @@ class _Part:
     def result(self) -> Share:
         """What it did; its engine is stopped and its log fetched."""
         log, pauses, step_s = "", "", 0.0
-        if not self.lost:
+        if not self._gone:
             try:
                 step_s = self.link.clock_offset().seconds - self.offset.seconds
                 ended = self.link.ask("end", timeout_s=END_S)
                 log, pauses = ended["log"], ended["pauses"]
             except (LostWorkerError, RunError) as error:
-                self.lost = f"after the load, {error}"
+                self.lost = self.lost or f"after the load it {error}"
         (self.folder / "engine.log").write_text(log, encoding="utf-8")
         seen = self.tail.look()
         about = self.link.about
@@ -298,8 +307,7 @@ def _watched(parts: Sequence[_Part], load: Load, on_progress: Callable[[Progress
                 list(pool.map(_Part.watch, parts))
                 list(pool.map(_Part.release, parts))
                 on_progress(side_by_side([part.tail.look() for part in parts]))
-                late = (overdue(part.tail.first_ms, started, load) for part in parts if not part.is_over)
-                stopped = next(filter(None, late), "")
+                stopped = "; ".join(filter(None, (part.overdue(started) for part in parts)))
         except KeyboardInterrupt:
             stopped = INTERRUPTED
         list(pool.map(_Part.stop, parts))

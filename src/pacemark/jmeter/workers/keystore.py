@@ -91,18 +91,22 @@ class Keystore:
                 raise SetupError(f"everybody may read {path}", f"chmod 600 {path}")
         return cls(folder)
 
-    def jmeter_properties(self) -> dict[str, str]:
-        """What makes JMeter's remote engines use it, on both ends."""
-        store = str(self.folder.absolute() / STORE)
+    def for_jmeter(self, work_dir: Path) -> dict[str, str]:
+        """The properties that make a JMeter with this working directory use it, on either end.
+
+        By a name without a path, which is made to lead to it: RMI sends the path along with an engine, and the
+        other machine would look for the key there.
+        """
+        (work_dir / STORE).symlink_to(self.folder.absolute() / STORE)
         return {
             "server.rmi.ssl.disable": "false",
             "server.rmi.ssl.keystore.type": "PKCS12",
-            "server.rmi.ssl.keystore.file": store,
+            "server.rmi.ssl.keystore.file": STORE,
             "server.rmi.ssl.keystore.alias": _ALIAS,
             "server.rmi.ssl.keystore.password": (self.folder / PASSWORD).read_text(encoding="ascii").strip(),
             # The same file, so that only its own key is trusted.
             "server.rmi.ssl.truststore.type": "PKCS12",
-            "server.rmi.ssl.truststore.file": store,
+            "server.rmi.ssl.truststore.file": STORE,
         }
 
     def context(self, *, server: bool) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 import time
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ class Link:
     def __init__(self, address: Address, wire: Wire) -> None:
         self.address, self._wire = address, wire
         self.own_host = wire.own_host
+        self._turn = threading.Lock()
         self.about: Message = {}
 
     @classmethod
@@ -73,8 +75,9 @@ class Link:
             RunError: it could not do what it was asked to.
         """
         try:
-            self._wire.send({"do": what, **values})
-            answer = self._wire.receive(timeout_s)
+            with self._turn:
+                self._wire.send({"do": what, **values})
+                answer = self._wire.receive(timeout_s)
         except TimeoutError:
             raise LostWorkerError(f"gave no answer for {timeout_s:g} s") from None
         except (OSError, ValueError) as error:
