@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command()(measure.setup)
 app.command()(measure.doctor)
 app.command(name="run")(measure.run_command)
+app.command()(measure.worker)
 app.command()(results.stats)
 app.command(name="report")(results.report_command)
 app.command()(results.compare)

@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from pacemark import __version__, report
+from pacemark import __version__, distributed, report
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.connection import DIRECT, UNVERIFIED, Connection
@@ -22,10 +23,11 @@ from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_journey
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine, default_heap_mb
-from pacemark.jmeter.health import reported_totals, slots_taken
 from pacemark.jmeter.jvm import jvm_settings
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import INTERRUPTED, Execution, execute
+from pacemark.jmeter.workers.address import Address
+from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
@@ -97,6 +99,8 @@ class Asked:
     connection: Connection = DIRECT
     identities: Identities | None = None
     """One token a thread, instead of the one in ``credentials``."""
+    workers: tuple[Address, ...] = ()
+    """The machines that make the load; none: this one does."""
 
     @property
     def window(self) -> Window:
@@ -146,7 +150,7 @@ def run(
 
     try:
         execution = _load(asked, engine, found, directory, look)
-        digest = Digest.from_jtl(directory / SAMPLES_FILE)
+        digest = _digest(execution, directory)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
@@ -260,15 +264,14 @@ def _load(
         properties["TOKENS_FILE"] = str(asked.identities.path)
     with tempfile.TemporaryDirectory(prefix="pacemark-") as stores:
         jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
-        return execute(
-            engine,
-            plan,
-            {**properties, **jvm.properties},
-            asked.load,
-            directory,
-            heap_mb=asked.heap_mb,
-            on_progress=on_progress,
-            system=jvm.system,
+        properties |= jvm.properties
+        carried_out = (
+            partial(distributed.execute, engine, asked.workers)
+            if asked.workers
+            else partial(execute, engine, system=jvm.system)
+        )
+        return carried_out(
+            plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
         )
 
 
@@ -284,6 +287,12 @@ def _subject(
         cut_short=bool(execution.stopped or execution.exit_code),
         cpu_share=cpu_share(execution, digest),
     )
+
+
+def _digest(execution: Execution, directory: Path) -> Digest:
+    if isinstance(execution, SharedExecution):
+        return distributed.digest_of(execution)
+    return Digest.from_jtl(directory / SAMPLES_FILE)
 
 
 def _judged(
@@ -303,7 +312,9 @@ def _judged(
     own = measure(subject)
     due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
-    generator = _generator(asked, engine, execution, digest, measured, directory)
+    generator = _generator(asked, engine, execution, digest, measured)
+    shared = execution if isinstance(execution, SharedExecution) else None
+    of_workers = distributed.reasons(shared, asked.workload) if shared else []
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
     bearer = asked.identities or asked.credentials
@@ -327,18 +338,22 @@ def _judged(
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
-        own=[*insecure, *own.reasons],
+        own=[*insecure, *own.reasons, *of_workers],
     )
     verdict, reasons = decide(evidence)
     record = _record(asked, engine, started, found, reasons=reasons)
+    workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []
+    if workers:
+        record.fingerprint["workers"] = distributed.described(workers)
     return record.model_copy(
         update={
             "verdict": verdict,
             "exit_status": int(STATUS[verdict]),
             "recorded": Recorded(count=digest.count, errors=digest.errors),
             "objectives": objectives,
-            "sections": own.sections,
-            "stages": _stages(asked.load, digest, directory),
+            "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
+            "workers": workers,
+            "stages": _stages(asked.load, digest, execution.slots),
             "generator": generator,
             "gateway": record.gateway.model_copy(update={"counted": counted}),
             "notes": list(digest.notes),
@@ -379,12 +394,12 @@ def _record(
 
 
 def _generator(
-    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest, directory: Path
+    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest
 ) -> Generator:
     start = digest.start_ms / 1000 + asked.window.from_s
     end = digest.start_ms / 1000 + asked.window.to_s
     pauses = execution.pauses(start, end)
-    totals = reported_totals(directory / "jmeter.log")
+    totals = execution.reported
     connections = int(measured.cells["new_connections"].sum())
     return Generator(
         jmeter=engine.version,
@@ -406,9 +421,9 @@ def _generator(
     )
 
 
-def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
+def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    counted = slots_taken(directory / "jmeter.log")
+    counted = slots
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds

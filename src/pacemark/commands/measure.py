@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from pacemark.commands.terminal import (
     say,
     tell,
 )
+from pacemark.distributed import require
 from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
@@ -34,6 +36,9 @@ from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
+from pacemark.jmeter.workers.address import PORT, addresses
+from pacemark.jmeter.workers.agent import serve
+from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.probing import most_seconds
 from pacemark.report import console as show
 from pacemark.report.progress import RunProgress
@@ -112,6 +117,10 @@ def run_command(
     objective: Annotated[
         list[str] | None, typer.Option(help="Such as 'p95 < 200ms'; replaces the workload's own.")
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="HOST[:PORT],...", help="Machines that make the load: see pacemark worker."),
+    ] = None,
     baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
     ca_file: CaFile = None,
     insecure: Insecure = False,
@@ -139,6 +148,11 @@ def run_command(
         _check_baseline(baseline, chosen)
     connection = _connection(file, ca_file, insecure, cert, key)
     identities = _identities(file, tokens)
+    machines = addresses(workers) if workers else ()
+    if machines:
+        require(machines, asked_loads.loads)
+        if connection.ca_file or connection.cert or identities:
+            raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
     engine = find_or_install(file)
     statuses, printed, records = [], [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
@@ -168,6 +182,7 @@ def run_command(
                 server_urls=at.stack.asked_urls if at.stack else server_urls(os.environ),
                 connection=connection,
                 identities=identities,
+                workers=machines,
             )
             record, directory = _run_one(asked, engine)
             status, shown = _shown(record, directory, baseline)
@@ -268,6 +283,29 @@ def _listed(file: File) -> Listed:
 def find_or_install(file: File) -> Engine:
     """The engine that the user wants; the pinned one is fetched when it is missing."""
     return find_engine(asked_engine(file.engine)) or _install()
+
+
+def worker(
+    init: Annotated[
+        bool, typer.Option("--init", help="Make the keystore that all machines of a test share, and end.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="With --init: where. [default: the user's configuration]")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=1, max=65533, help="The two above it are used too.")] = PORT,
+) -> None:
+    """Make load for a controller on another machine, until interrupted."""
+    if init:
+        made = Keystore.make(folder or default_folder())
+        say(f"{made.folder}: copy it to the same place on every machine, or name it in PACEMARK_KEYS")
+        return
+    if folder is not None:
+        raise InputError("--out goes with --init", "PACEMARK_KEYS names the keystore's folder")
+    keystore = Keystore.find()
+    engine = find_or_install(File.read(Path()))
+    with suppress(KeyboardInterrupt):
+        serve(engine, keystore, host, port, tell)
 
 
 def _install() -> Engine:

@@ -83,8 +83,12 @@ def slots_taken(jmeter_log: Path) -> list[tuple[int, int]]:
     """Slots planned and slots taken by a thread, a pair a stage, as the plan's pacing logged at its end."""
     if not jmeter_log.is_file():
         return []
-    text = jmeter_log.read_text(encoding="utf-8", errors="replace")
-    return [(int(slots), int(taken)) for slots, taken in _SLOTS.findall(text)]
+    return slots_of(jmeter_log.read_text(encoding="utf-8", errors="replace"))
+
+
+def slots_of(log: str) -> list[tuple[int, int]]:
+    """As ``slots_taken``, of a log's text."""
+    return [(int(slots), int(taken)) for slots, taken in _SLOTS.findall(log)]
 
 
 def log_errors(jmeter_log: Path, limit: int = 3) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,19 @@ class Progress(NamedTuple):
     rate_per_s: float | None
     p95_ms: int | None
     threads: int
+
+
+def side_by_side(looks: Sequence[Progress]) -> Progress:
+    """Several JMeters that share a load: counts and rates add up; the percentile is the worst of theirs."""
+    rates = [look.rate_per_s for look in looks if look.rate_per_s is not None]
+    return Progress(
+        elapsed_s=max(look.elapsed_s for look in looks),
+        samples=sum(look.samples for look in looks),
+        errors=sum(look.errors for look in looks),
+        rate_per_s=sum(rates) if rates else None,
+        p95_ms=max((look.p95_ms for look in looks if look.p95_ms is not None), default=None),
+        threads=sum(look.threads for look in looks),
+    )
 
 
 class Tail:

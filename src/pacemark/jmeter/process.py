@@ -137,13 +137,19 @@ class JMeterProcess:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, suppress(OSError):
             sender.sendto(command.encode(), ("127.0.0.1", self.port))
 
-    def end(self) -> None:
-        """Stop it: orderly, then at once, then by TERM, then by KILL. Does nothing when it has ended."""
-        for command, seconds in (("Shutdown", SHUTDOWN_S), ("StopTestNow", STOP_NOW_S)):
+    def end(self, *, orderly: bool = True) -> None:
+        """Stop it: orderly, then at once, then by TERM, then by KILL. Does nothing when it has ended.
+
+        Without ``orderly`` begin with TERM, as for an engine whose controller has gone.
+        """
+        asked = (("Shutdown", SHUTDOWN_S), ("StopTestNow", STOP_NOW_S)) if orderly else ()
+        for command, seconds in asked:
             if self.exit_code is not None:
                 return
             self.ask(command)
             self._wait(seconds)
+        if self.exit_code is not None:
+            return
         self._popen.terminate()
         self._wait(TERM_S)
         if self.exit_code is None:

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 from pacemark.errors import InterruptedRunError, RunError
 from pacemark.jmeter.engine import Engine
-from pacemark.jmeter.health import CpuReading, Pauses, cpu_between, last_lines, log_errors, pauses_between
+from pacemark.jmeter.health import (
+    CpuReading,
+    Pauses,
+    cpu_between,
+    last_lines,
+    log_errors,
+    pauses_between,
+    reported_totals,
+    slots_taken,
+)
 from pacemark.jmeter.live import Progress, Tail
 from pacemark.jmeter.process import JMeterProcess
 from pacemark.workloads.load import Load
@@ -43,6 +52,10 @@ class Execution(BaseModel):
     cpu: list[CpuReading]
     gc_log: str
     """What the garbage collector logged."""
+    reported: tuple[int, int] | None = None
+    """Samples and errors that JMeter itself counted."""
+    slots: list[tuple[int, int]] = []
+    """Slots planned and slots taken, a pair a stage, as the pacing counted them."""
 
     def cpu_seconds(self, start: float, end: float) -> float | None:
         """Processor seconds used in a window of epoch seconds; None when it was not seen there."""
@@ -103,20 +116,20 @@ def execute(
             said = log_errors(log) or last_lines(output) or [f"exit status {execution.exit_code}"]
             why = "; ".join([execution.stopped] if execution.stopped else said)
             raise RunError(f"JMeter ended without a sample: {why}", f"see {run_dir / log.name}")
-    return execution
+    return execution.model_copy(update={"reported": reported_totals(log), "slots": slots_taken(log)})
 
 
 def _watch(
     process: JMeterProcess, tail: Tail, load: Load, on_progress: Callable[[Progress], None]
 ) -> Execution:
     started, stopped, cpu = process.started, "", [CpuReading(time.time(), process.cpu_seconds())]
-    cores, offset = process.cores(), _clock_offset()
+    cores, offset = process.cores(), clock_offset()
     try:
         while process.exit_code is None and not stopped:
             time.sleep(LOOK_EVERY_S)
             cpu.append(CpuReading(time.time(), process.cpu_seconds()))
             on_progress(tail.look())
-            stopped = _overdue(tail.first_ms, started, load)
+            stopped = overdue(tail.first_ms, started, load)
     except KeyboardInterrupt:
         stopped = INTERRUPTED
     if stopped:
@@ -127,18 +140,20 @@ def _watch(
         ended=time.time(),
         exit_code=process.exit_code,
         stopped=stopped,
-        clock_step_s=_clock_offset() - offset,
+        clock_step_s=clock_offset() - offset,
         cores=cores,
         cpu=cpu,
         gc_log="",
     )
 
 
-def _clock_offset() -> float:
+def clock_offset() -> float:
+    """What changes when the wall clock is set, in seconds."""
     return time.time() - time.monotonic()
 
 
-def _overdue(first_ms: int | None, started: float, load: Load) -> str:
+def overdue(first_ms: int | None, started: float, load: Load) -> str:
+    """Why the watchdog should end a JMeter now, empty when it should not. ``started`` in epoch seconds."""
     now = time.time()
     if first_ms is None:
         late = now - started > FIRST_SAMPLE_S

@@ -16,6 +16,8 @@
 // slots from (i + 1/2) / n on. takeHeld(ctx) is for one that holds a stream: it returns the end when the load
 // ends, not before.
 // Without TARGET_RPS there are no slots: think time makes the rate, and only over() is asked.
+// Where the properties WORKERS and WORKER say that this engine is the WORKER-th, from 0, of several, all have
+// the same slots and threads in mind, and this one takes each WORKERS-th: together they are one load.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
@@ -30,6 +32,7 @@ import org.apache.jmeter.functions.Jexl3Function
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
 import org.apache.jmeter.threads.JMeterContext
 import org.apache.jmeter.threads.JMeterVariables
+import org.apache.jmeter.util.JMeterUtils
 import org.apache.jorphan.util.JMeterStopTestException
 import org.slf4j.Logger
 import org.slf4j.LoggerFactory
@@ -62,11 +65,15 @@ class Pacer {
     static final Pattern STAGE = ~/.*: ([0-9.]+) s, ([0-9.]+) to ([0-9.]+) a second, ([0-9]+) threads/
     static final Logger log = LoggerFactory.getLogger('pacing')
 
+    final int workers = JMeterUtils.getPropDefault('WORKERS', 1)
+    final int worker = JMeterUtils.getPropDefault('WORKER', 0)
+    static final int LONGEST_WAIT_MS = 35_000
+
     final long startNs
     final double duration, rampUp, rate
     final boolean paced
     final int threads
-    final Map<Integer, long[]> own = new ConcurrentHashMap<>(), held = new ConcurrentHashMap<>()
+    final Map<Integer, long[]> ownSlots = new ConcurrentHashMap<>(), held = new ConcurrentHashMap<>()
 
     Pacer(Object engine, JMeterVariables vars) {
         this.engine = engine
@@ -78,7 +85,7 @@ class Pacer {
         threads = (int) number(vars, 'THREADS')
         if (paced && rate <= 0.0d) throw new JMeterStopTestException("TARGET_RPS must be above 0, not " + rate)
         loadWhatTheFirstRequestNeeds()
-        startNs = System.nanoTime()
+        startNs = agreedStart(JMeterUtils.getPropDefault('START_FOLDER', ''))
         double at = 0.0d
         for (double[] s : shape(vars.get('STAGES'))) {
             if (s[0] <= 0.0d) continue
@@ -109,6 +116,23 @@ class Pacer {
         return shape.collect { double[] s ->
             [s[0] * time, s[1] * share, s[2] * share, Math.ceil(s[3] * each - 1e-9d)] as double[]
         }
+    }
+
+    // Engines of one load start at one instant: each says that it is ready, and is told when, in
+    // milliseconds since 1970 on its own clock.
+    private static long agreedStart(String folder) {
+        if (!folder) return System.nanoTime()
+        new File(folder, 'ready').createNewFile()
+        File start = new File(folder, 'start')
+        for (long end = System.nanoTime() + LONGEST_WAIT_MS * 1_000_000L; !start.exists(); Thread.sleep(5L)) {
+            if (System.nanoTime() - end > 0L) throw new JMeterStopTestException('nobody said when to start')
+        }
+        return System.nanoTime() + (Long.parseLong(start.text.trim()) - System.currentTimeMillis()) * 1_000_000L
+    }
+
+    // How many of the numbers from 0 to n are this engine's.
+    private long own(long n) {
+        return (n - worker + workers - 1L).intdiv(workers).longValue()
     }
 
     // A request to a closed port loads the HTTP client, which takes 0.3 s, and an expression its language:
@@ -161,9 +185,14 @@ class Pacer {
         }
     }
 
+    // The thread's number among those of all engines.
+    private int index(JMeterContext ctx) {
+        return ctx.threadNum * workers + worker
+    }
+
     // The name of the request to send now. It returns when that is due.
     String take(JMeterContext ctx) {
-        int thread = ctx.threadNum
+        int thread = index(ctx)
         long now = System.nanoTime()
         for (Stage stage : stages) {
             if (now - stage.startNs >= stage.lastsNs) continue
@@ -172,7 +201,7 @@ class Pacer {
                 now = System.nanoTime()
                 continue
             }
-            long k = stage.next.getAndIncrement()
+            long k = stage.next.getAndIncrement() * workers + worker
             if (k < stage.slots) return await(ctx.variables, stage.dueNs(k), now)
         }
         if (!ended.getAndSet(true)) report()
@@ -181,11 +210,11 @@ class Pacer {
 
     // The same for a thread whose slots are its own.
     String takeOwn(JMeterContext ctx) {
-        int thread = ctx.threadNum
+        int thread = index(ctx)
         long now = System.nanoTime()
         double due = (thread + (double) ownNext(thread)[0]++ * threads) / rate
         if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
-            if (leaving.incrementAndGet() == threads) report()
+            if (leaving.incrementAndGet() == own((long) threads)) report()
             return END
         }
         stageOf(due).next.getAndIncrement()
@@ -194,17 +223,17 @@ class Pacer {
 
     // Waits until a thread whose slots are its own is to begin. JMeter started it then, but perhaps before this clock.
     void beginOwn(JMeterContext ctx) {
-        parkUntil(startNs + (long) (rampUp * ctx.threadNum / threads * 1e9d))
+        parkUntil(startNs + (long) (rampUp * index(ctx) / threads * 1e9d))
     }
 
     // Lets go of the thread's own slots that are overdue: nothing could have been sent in them.
     void skipOwn(JMeterContext ctx) {
-        long[] next = ownNext(ctx.threadNum)
-        next[0] = Math.max(next[0], ownFrom(ctx.threadNum, (System.nanoTime() - startNs) / 1e9d))
+        long[] next = ownNext(index(ctx))
+        next[0] = Math.max(next[0], ownFrom(index(ctx), (System.nanoTime() - startNs) / 1e9d))
     }
 
     private long[] ownNext(int thread) {
-        return own.computeIfAbsent(thread) { [ownFrom(thread, rampUp * (thread + 0.5d) / threads)] as long[] }
+        return ownSlots.computeIfAbsent(thread) { [ownFrom(thread, rampUp * (thread + 0.5d) / threads)] as long[] }
     }
 
     // The number of the thread's first own slot at or after t seconds.
@@ -218,7 +247,7 @@ class Pacer {
     // With `spread` the first slot only opens the connection; the next is half their distance later, and each
     // but the first is moved, to and fro, within that share of their distance.
     String takeHeld(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
-        int thread = ctx.threadNum
+        int thread = index(ctx)
         long[] mine = held.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
         double due = heldDue(thread, mine[0], spread)
         boolean last = due >= duration || over()
@@ -229,7 +258,7 @@ class Pacer {
         if (last) {
             if (mine[1]++ > 0L) return END
             for (long k = mine[0]; heldDue(thread, k, spread) < duration; k++) stageOf(heldDue(thread, k, spread)).dropped.getAndIncrement()
-            if (leaving.incrementAndGet() == threads) report()
+            if (leaving.incrementAndGet() == own((long) threads)) report()
             return END
         }
         mine[0]++
@@ -265,7 +294,7 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long slots = held ? stage.next.get() + stage.dropped.get() : stage.slots
+            long slots = held ? stage.next.get() + stage.dropped.get() : own(stage.slots)
             log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
         }
     }
@@ -281,7 +310,8 @@ class Pacer {
         vars.put('REQUEST_ID', test + '-' + n)
         vars.put('late_ms', Long.toString((System.nanoTime() - dueNs + 500_000L).intdiv(1_000_000L).longValue()))
         vars.put('waited', waited ? '1' : '0')
-        return mix[(int) (n % mix.length)]
+        // Engines begin at different places, so that what is rare comes from one at a time.
+        return mix[(int) ((n + worker * mix.length.intdiv(workers).longValue()) % mix.length)]
     }
 }
 

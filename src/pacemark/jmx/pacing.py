@@ -14,7 +14,7 @@ def users(title: str, *children: Node) -> Node:
     """The thread group. What stands in it runs until the pacing says that the load is over."""
     group = jmx.thread_group(
         f"{title}: users",
-        "${THREADS}",
+        "${__P(WORKER_THREADS,${THREADS})}",
         "${RAMP_UP}",
         f"${{__intSum(${{DURATION}},{PACING_ENDS_FIRST_S})}}",
         f"The pacing ends the load after DURATION seconds. This group's clock, {PACING_ENDS_FIRST_S} s "

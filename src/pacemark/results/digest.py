@@ -29,9 +29,9 @@ _KEYS = {
     "response_ms": pl.Int32,
     "waited": pl.Int8,
 }
-_ORDER = ["slice", "elapsed_ms", "response_ms", "waited", "label", "outcome"]
+CELL_ORDER = ["slice", "elapsed_ms", "response_ms", "waited", "label", "outcome"]
 _SUMS = {"count": pl.Int64, "bytes": pl.Int64, "new_connections": pl.Int64}
-_SCHEMA = {**_KEYS, **_SUMS, "all_threads": pl.Int32}
+CELL_SCHEMA = {**_KEYS, **_SUMS, "all_threads": pl.Int32}
 
 # The width of a slice in seconds, and up to how many of them: an hour of 1 s, ten hours of 10 s.
 _SLICES_S = (1, 10, 60)
@@ -72,16 +72,20 @@ class Digest:
     """What reading noticed: a partial last line, a window that was rounded."""
 
     @classmethod
-    def from_jtl(cls, path: Path) -> Self:
+    def from_jtl(cls, path: Path, *, ahead_ms: int = 0, origin_ms: int | None = None) -> Self:
         """Count the samples of a CSV JTL.
+
+        Args:
+            ahead_ms: how far the clock that wrote it was ahead of the one to count by.
+            origin_ms: the instant to count from, by default and at the latest the first sample's start.
 
         Raises:
             InputError: the file cannot be read for a JTL, a row is malformed, or there are no samples.
         """
         jtl = Jtl(path)
-        tally = _counted(jtl, None)
+        tally = _counted(jtl, origin_ms, ahead_ms)
         if tally.earliest_ms < tally.origin_ms:
-            tally = _counted(jtl, tally.earliest_ms)
+            tally = _counted(jtl, tally.earliest_ms, ahead_ms)
         seconds = (tally.end_ms - tally.origin_ms) / 1000
         return cls(
             cells=tally.cells(),
@@ -127,7 +131,9 @@ class Digest:
                     f"{path} has format {meta['format']}, this Pacemark reads {_FORMAT}",
                     "make it anew from samples.jtl",
                 )
-            cells = pl.read_parquet(path).select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+            cells = pl.read_parquet(path).select(
+                pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items()
+            )
             return cls(cells=cells, **_from_meta(meta))
         except (pl.exceptions.PolarsError, OSError, KeyError, ValueError, TypeError) as error:
             raise InputError(
@@ -224,10 +230,10 @@ def merge(digests: Sequence[Digest]) -> Digest:
     if not digests:
         raise InputError("nothing to pool", "give at least one run")
     slice_s = max(digest.slice_s for digest in digests)
-    parts = [_widened(digest.cells, slice_s // digest.slice_s) for digest in digests]
+    parts = [widened_cells(digest.cells, slice_s // digest.slice_s) for digest in digests]
     first = min(digests, key=lambda digest: digest.start_ms)
     return Digest(
-        cells=_summed(parts).sort(_ORDER),
+        cells=summed_cells(parts).sort(CELL_ORDER),
         start_ms=first.start_ms,
         end_ms=first.start_ms + max(digest.end_ms - digest.start_ms for digest in digests),
         slice_s=slice_s,
@@ -273,14 +279,14 @@ class _Tally:
 
     def cells(self) -> pl.DataFrame:
         """All cells, sorted: the closed parts are in order, each takes the late ones of its slices."""
-        late = _summed([_empty(), *self._late])
+        late = summed_cells([_empty(), *self._late])
         parts = []
         for part, (start, end) in zip(
             self._closed, zip(self._edges, self._edges[1:], strict=False), strict=True
         ):
             mine = late.filter(pl.col("slice").is_between(start, end, closed="left"))
-            parts.append(_summed([part, mine]).sort(_ORDER) if mine.height else part)
-        parts.append(self._open.sort(_ORDER))
+            parts.append(summed_cells([part, mine]).sort(CELL_ORDER) if mine.height else part)
+        parts.append(self._open.sort(CELL_ORDER))
         self._closed.clear()
         return pl.concat(parts)
 
@@ -288,7 +294,7 @@ class _Tally:
         for wider_s in _SLICES_S:
             if wider_s > self.slice_s and (latest_ms - self.origin_ms) // 1000 >= _MOST_SLICES * self.slice_s:
                 factor, self.slice_s = wider_s // self.slice_s, wider_s
-                self._open = _widened(self.cells(), factor)
+                self._open = widened_cells(self.cells(), factor)
                 self._late, self._edges = [], [0]
 
     def _cells_of(self, samples: pl.DataFrame) -> pl.DataFrame:
@@ -311,19 +317,19 @@ class _Tally:
         late = cells.filter(pl.col("slice") < closed)
         if late.height:
             self._late.append(late)
-        self._open = _summed([self._open, cells.filter(pl.col("slice") >= closed)])
+        self._open = summed_cells([self._open, cells.filter(pl.col("slice") >= closed)])
         newest: Any = self._open["slice"].max()
         if newest is not None and newest - _OPEN_SLICES > closed:
             edge = newest - _OPEN_SLICES
-            self._closed.append(self._open.filter(pl.col("slice") < edge).sort(_ORDER))
+            self._closed.append(self._open.filter(pl.col("slice") < edge).sort(CELL_ORDER))
             self._open = self._open.filter(pl.col("slice") >= edge)
             self._edges.append(edge)
 
 
-def _counted(jtl: Jtl, origin_ms: int | None) -> _Tally:
+def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> _Tally:
     tally, empty = _Tally(origin_ms), True
     for samples in jtl.samples():
-        tally.add(samples)
+        tally.add(samples.with_columns(pl.col("start_ms") - ahead_ms) if ahead_ms else samples)
         empty = False
     if empty:
         raise InputError(f"{jtl.path} holds no samples", "did the load start? see jmeter.log")
@@ -334,18 +340,20 @@ def _added() -> list[pl.Expr]:
     return [*(pl.col(name).sum() for name in _SUMS), pl.col("all_threads").max()]
 
 
-def _summed(parts: list[pl.DataFrame]) -> pl.DataFrame:
+def summed_cells(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Cells of several tables, each combination once, in no order."""
     return pl.concat(parts).lazy().group_by(list(_KEYS)).agg(_added()).collect()
 
 
-def _widened(cells: pl.DataFrame, factor: int) -> pl.DataFrame:
+def widened_cells(cells: pl.DataFrame, factor: int) -> pl.DataFrame:
+    """Cells whose slices are ``factor`` times as wide."""
     if factor == 1:
         return cells
-    return _summed([cells.with_columns(pl.col("slice") // factor)])
+    return summed_cells([cells.with_columns(pl.col("slice") // factor)])
 
 
 def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema=_SCHEMA)
+    return pl.DataFrame(schema=CELL_SCHEMA)
 
 
 def _slice_of(seconds: float, slice_s: int) -> int:

@@ -119,6 +119,18 @@ class Jtl:
                     yield samples
         self.notes = tuple(self._told())
 
+    def stretches(self) -> Iterator[bytes]:
+        """The file's whole records as they stand, a stretch at a time; neither the header nor a partial last
+        line.
+
+        Raises:
+            InputError: the file cannot be read, or a quoted field never ends.
+        """
+        self._start_over()
+        with _opened(self.path) as file:
+            file.seek(self._first_byte)
+            yield from self._stretches(file)
+
     def _start_over(self) -> None:
         self.notes = ()
         self._stretch, self._at_byte = b"", self._first_byte

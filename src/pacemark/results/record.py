@@ -145,6 +145,39 @@ class Generator(Record):
     """Why the load ended before its time, empty when it did not."""
 
 
+class Recorded(Record):
+    """Every sample of the run, inside the window or not."""
+
+    count: int = 0
+    errors: int = 0
+
+
+class WorkerFigures(Record):
+    """One machine's part of the load, where several made it."""
+
+    worker: str
+    """``host:port``."""
+    machine: dict[str, str]
+    java: str
+    threads: int
+    due: int
+    """Requests that its share of the slots planned."""
+    recorded: Recorded
+    """Its samples that reached the controller."""
+    clock_ahead_ms: int
+    """Its clock against the controller's; its samples are put right by that."""
+    clock_within_ms: float
+    """How closely that is known."""
+    clock_step_ms: float
+    """By how much that changed until the end."""
+    cpu_share: float | None
+    """Of the processor time that its JMeter could get in the measured window."""
+    gc_pause_ms: float | None
+    gc_pause_max_ms: float | None
+    lost: str = ""
+    """How it was lost, empty when it was not."""
+
+
 class GatewayFacts(Record):
     """What was under load."""
 
@@ -153,13 +186,6 @@ class GatewayFacts(Record):
     embedded: bool = False
     counted: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """By the gateway's handler: requests that the gateway counted, and samples that JMeter recorded."""
-
-
-class Recorded(Record):
-    """Every sample of the run, inside the window or not."""
-
-    count: int = 0
-    errors: int = 0
 
 
 class RunRecord(Record):
@@ -183,6 +209,9 @@ class RunRecord(Record):
     """What this workload measures besides."""
     gateway: GatewayFacts
     generator: Generator | None = None
+    """Of several workers: the busiest one's processor and pauses."""
+    workers: list[WorkerFigures] = []
+    """Empty when this machine made the load."""
     preflight: list[Finding] = []
     machine: dict[str, str] = {}
     """Operating system, processor, cores, memory, Python: as shown to a reader."""

@@ -1,0 +1,1 @@
+"""Load from several machines: what runs on a worker, and the controller's side of it."""

@@ -1,0 +1,95 @@
+"""One load whose samples stand in several files, each written by a machine of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from pacemark.errors import InputError
+from pacemark.results.digest import CELL_ORDER, CELL_SCHEMA, Digest, summed_cells, widened_cells
+from pacemark.results.jtl import Jtl
+from pacemark.results.record import Window
+
+
+class SharedSamples(NamedTuple):
+    """A JTL, and by how many milliseconds the clock that wrote it was ahead."""
+
+    path: Path
+    ahead_ms: int
+
+
+def together(shares: Sequence[SharedSamples]) -> Digest:
+    """The digest of one load's samples that stand in several JTLs, as if they stood in one.
+
+    Unlike ``merge``, which pools runs, each from its own first sample, all shares have one axis of time and
+    one window. ``all_threads`` is the sum of what each engine had at once in the slice.
+
+    Raises:
+        InputError: there are none, or one cannot be read.
+    """
+    parts = [Digest.from_jtl(path, ahead_ms=ahead_ms) for path, ahead_ms in shares]
+    if not parts:
+        raise InputError("no share of the load has samples", "see the workers' logs")
+    origin_ms = min(part.start_ms for part in parts)
+    parts = [
+        part if part.start_ms == origin_ms else Digest.from_jtl(path, ahead_ms=ahead_ms, origin_ms=origin_ms)
+        for part, (path, ahead_ms) in zip(parts, shares, strict=True)
+    ]
+    slice_s = max(part.slice_s for part in parts)
+    cells = [widened_cells(part.cells, slice_s // part.slice_s) for part in parts]
+    end_ms = max(part.end_ms for part in parts)
+    seconds = (end_ms - origin_ms) / 1000
+    return Digest(
+        cells=summed_cells(_with_all_threads(cells)).sort(CELL_ORDER),
+        start_ms=origin_ms,
+        end_ms=end_ms,
+        slice_s=slice_s,
+        window=Window(from_s=0, to_s=seconds),
+        seconds=seconds,
+        parents=sum(part.parents for part in parts),
+        absent=tuple(sorted({name for part in parts for name in part.absent})),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def join(shares: Sequence[SharedSamples], to: Path) -> None:
+    """Write the samples of all shares into one JTL, one share after another, all times by the one clock.
+
+    Raises:
+        InputError: a share cannot be read, or has other columns than the first.
+    """
+    files = [Jtl(share.path) for share in shares]
+    header = files[0].header
+    if other := next((file for file in files if file.header != header), None):
+        raise InputError(f"{other.path} has other columns than {files[0].path}", "see the workers' logs")
+    with to.open("wb") as joined:
+        joined.write(header.raw + b"\n")
+        for file, share in zip(files, shares, strict=True):
+            for stretch in file.stretches():
+                joined.write(_earlier(stretch, header.columns, share.ahead_ms) if share.ahead_ms else stretch)
+
+
+def _earlier(stretch: bytes, columns: Sequence[str], ms: int) -> bytes:
+    rows = pl.read_csv(
+        stretch,
+        has_header=False,
+        new_columns=list(columns),
+        schema=dict.fromkeys(columns, pl.String),
+    )
+    stamp = (pl.col("timeStamp").cast(pl.Int64) - ms).cast(pl.String)
+    return rows.with_columns(timeStamp=stamp).write_csv(include_header=False).encode()
+
+
+def _with_all_threads(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Each engine's cells with the threads that the others had at once in the slice added to its own."""
+    most = [part.group_by("slice").agg(own=pl.col("all_threads").max()) for part in parts]
+    every = pl.concat(most).group_by("slice").agg(every=pl.col("own").sum())
+    added = pl.col("all_threads") + pl.col("every") - pl.col("own")
+    return [
+        part.join(own, on="slice")
+        .join(every, on="slice")
+        .with_columns(all_threads=added.cast(pl.Int32))
+        .select(CELL_SCHEMA.keys())
+        for part, own in zip(parts, most, strict=True)
+    ]
