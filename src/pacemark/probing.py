@@ -11,7 +11,7 @@ from pacemark.jmeter.run import INTERRUPTED, Execution
 from pacemark.results.bracket import Bracket
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.holds import LEAST_ASKED, CpuShare
-from pacemark.results.measurements.breaking_point import bracket
+from pacemark.results.measurements.breaking_point import to_probe
 from pacemark.results.measurements.model import Probe, Subject
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import SCALES, Workload
@@ -45,13 +45,14 @@ def probed(
 ) -> Subject:
     """The subject with the probes that its workload needs.
 
-    There are none where the load was cut short, where every rate was held or none, or where JMeter was the
-    limit. Each halves what lies between the highest rate held and the lowest not held, until these are within
-    a tenth. Probe N's files are in ``directory/probes/N``. When the user interrupts one it says so.
+    There are none where the load was cut short, where every rate was held or none, where JMeter was the
+    limit, or where the gateway did not recover. Each halves what lies between the highest rate held and the
+    lowest not held, until these are within a tenth. Probe N's files are in ``directory/probes/N``. When the
+    user interrupts one it says so.
     """
     if MEASUREMENT not in subject.workload.measurements:
         return subject
-    while (found := bracket(subject)).is_open and len(subject.probes) < MOST_PROBES:
+    while len(subject.probes) < MOST_PROBES and (found := to_probe(subject)):
         number = len(subject.probes) + 1
         load = probe_load(found, subject.load)
         try:

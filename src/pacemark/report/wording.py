@@ -63,7 +63,7 @@ def metric(judged: JudgedObjective) -> str:
     """``Response p95``, ``Errors``, ``Rate``: what an objective limits."""
     objective = judged.objective
     if not objective.is_latency:
-        return objective.metric.capitalize()
+        return objective.metric.replace("_", " ").capitalize()
     name = {"p999": "p99.9"}.get(objective.metric, objective.metric)
     return f"{(judged.basis or objective.basis).capitalize()} {name}"
 

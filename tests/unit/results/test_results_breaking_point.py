@@ -12,8 +12,9 @@ from pacemark.jmeter.health import CpuReading
 from pacemark.jmeter.run import INTERRUPTED, Execution
 from pacemark.probing import MOST_PROBES, most_seconds, probe_load, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
+from pacemark.results.holds import Hold, holds
 from pacemark.results.measurements import measure
-from pacemark.results.measurements.breaking_point import bracket
+from pacemark.results.measurements.breaking_point import to_probe
 from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.record import Section, Window
 from pacemark.workloads import workload
@@ -65,6 +66,12 @@ class Gateway:
         return probed(found, path, self.carry, rest=self.rests.append)
 
 
+def holds_of(found: Subject) -> list[Hold]:
+    """Those of the stages and of the probes."""
+    loads = [(LOAD, found.digest), *((probe.load, probe.digest) for probe in found.probes)]
+    return [hold for load, digest in loads for hold in holds(load, digest, lambda _: None)]
+
+
 def section(found: Subject, title: str) -> Section:
     return next(one for one in measure(found).sections if one.title == title)
 
@@ -76,10 +83,9 @@ def test_the_breaking_point_is_within_a_tenth_of_where_it_was_put(tmp_path: Path
     value = measure(found).own["breaking_point", "/s"].value
     assert value is not None
     assert abs(value - limit_per_s) <= 0.1 * limit_per_s
-    last = bracket(found)
-    assert last.held is not None
-    assert last.broke is not None
-    assert last.broke.asked_per_s <= 1.1 * last.held.asked_per_s
+    assert to_probe(found) is None
+    tried = [hold.asked_per_s for hold in holds_of(found) if hold.outcome == "broke"]
+    assert min(tried) <= 1.1 * value * (1 + 1e-9)
     assert 1 <= len(gateway.loads) <= MOST_PROBES
     assert len(gateway.rests) == len(gateway.loads)
     # What they recorded is kept.
@@ -148,6 +154,10 @@ def test_a_load_cut_short_is_not_probed_and_nothing_is_said_of_it(tmp_path: Path
     found = gateway.probe(tmp_path, cut)
     assert gateway.loads == []
     assert {own.value for own in measure(found).own.values()} == {None}
+    early = Subject(one.workload, one.load, one.window, one.digest.between(0, 25), cut_short=True)
+    assert [row[0] for row in section(early, "Stages").rows] == ["warm-up", "ramp 1"]
+    none = Subject(one.workload, one.load, one.window, one.digest.between(0, 2), cut_short=True)
+    assert section(none, "Breaking point").rows == []
 
 
 @pytest.mark.parametrize(
@@ -179,8 +189,11 @@ def test_a_probe_that_was_stopped_judges_nothing(tmp_path: Path, stopped: str, w
     assert found.probes == ()
 
 
-def test_a_gateway_that_does_not_recover_fails(tmp_path: Path) -> None:
-    found = subject(tmp_path, fails=lambda at_s, _: at_s > 60)
+def test_a_gateway_that_does_not_recover_fails_and_is_not_probed(tmp_path: Path) -> None:
+    gateway = Gateway()
+    found = gateway.probe(tmp_path, subject(tmp_path, fails=lambda at_s, _: at_s > 60))
+    assert gateway.loads == []
+    assert measure(found).own["breaking_point", "/s"].value == 60
     reasons = measure(found).reasons
     assert [reason.level for reason in reasons] == ["fail"]
     assert "did not recover: errors were not below 0.1%" in reasons[0].text
@@ -193,7 +206,8 @@ def test_a_probe_has_threads_in_proportion_and_is_bounded_in_time() -> None:
 
 
 def test_a_probes_load_is_a_climb_and_a_hold_between_both(tmp_path: Path) -> None:
-    found = bracket(subject(tmp_path, limit_per_s=24))
+    found = to_probe(subject(tmp_path, limit_per_s=24))
+    assert found is not None
     load = probe_load(found, LOAD)
     assert load.rate_per_s == pytest.approx(28.28)
     assert 12 < load.threads < 24

@@ -6,6 +6,7 @@ from pacemark.results.bracket import Bracket
 from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, first_breach, holds
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.stages import reached
 from pacemark.results.record import Column, Reason, Section, Window
 from pacemark.results.recovery import Recovery, error_recovery, latency_recovery
 
@@ -30,15 +31,20 @@ CRITERION = (
 )
 
 
-def bracket(subject: Subject) -> Bracket:
-    """Between which rates it broke, as far as stages and probes tell."""
-    return _bracket(subject, _levels(_holds(subject)), _probe_holds(subject))
+def to_probe(subject: Subject) -> Bracket | None:
+    """Between which rates it broke, where a probe between both would tell more; None where none would, or
+    where the gateway has not come back from the main load."""
+    every = reached(subject)
+    found = _bracket(subject, _levels(every), _probe_holds(subject))
+    if not found.is_open or any(one.failed for one in _recoveries(subject, every)):
+        return None
+    return found
 
 
 def measure(subject: Subject) -> Measurement:
     """The objectives' ``breaking_point``, ``recovery`` and ``clearance``; a section for the first and one for
     the others. Where JMeter was the limit the run is invalid; a gateway that did not come back fails."""
-    every, probes = _holds(subject), _probe_holds(subject)
+    every, probes = reached(subject), _probe_holds(subject)
     levels = _levels(every)
     found = _bracket(subject, levels, probes)
     latency, errors = _recoveries(subject, every)
@@ -60,14 +66,10 @@ def measure(subject: Subject) -> Measurement:
     return Measurement(own=own, sections=sections, reasons=reasons)
 
 
-def _holds(subject: Subject) -> list[Hold]:
-    return holds(subject.load, subject.digest, subject.cpu_share)
-
-
 def _levels(every: Sequence[Hold]) -> Sequence[Hold]:
     """The holds of rising rate, up to the highest that was asked for."""
-    highest = max(hold.asked_per_s for hold in every)
-    return every[: next(n for n, hold in enumerate(every) if hold.asked_per_s == highest) + 1]
+    highest = max((hold.asked_per_s for hold in every), default=0.0)
+    return every[: next((n for n, hold in enumerate(every, start=1) if hold.asked_per_s == highest), 0)]
 
 
 def _probe_holds(subject: Subject) -> list[Hold]:
@@ -172,7 +174,7 @@ def _recoveries(subject: Subject, every: Sequence[Hold]) -> tuple[Recovery, Reco
         unknown = Recovery(None, "the load was cut short")
         return unknown, unknown
     first, last = every[0], every[-1]
-    step_s = next(start for start, stage in subject.load.timeline() if stage.name == last.name)
+    step_s = [start for start, stage in subject.load.timeline() if stage.is_hold][-1]
     after = Window(from_s=step_s, to_s=last.window.to_s)
     digest = subject.digest.without_lifetimes()
     if first.outcome in ("broke", "generator"):

@@ -23,9 +23,16 @@ COLUMNS = (
 )
 
 
+def reached(subject: Subject) -> list[Hold]:
+    """The holds of the load; of one that was cut short, those that it came to the end of."""
+    found = holds(subject.load, subject.digest, subject.cpu_share)
+    end_s = subject.digest.window.to_s
+    return [hold for hold in found if not subject.cut_short or hold.window.to_s <= end_s]
+
+
 def measure(subject: Subject) -> Measurement:
     """The table, a row a hold in the order of time."""
-    found = holds(subject.load, subject.digest, subject.cpu_share)
+    found = reached(subject)
     rows = [_row(hold, subject.processes) for hold in found]
     section = Section(
         title="Stages",
