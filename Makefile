@@ -57,6 +57,10 @@ jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
 jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
 jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
 
+.PHONY: jmeter-admin-ui
+jmeter-admin-ui: WORKLOAD = admin_ui_baseline
+jmeter-admin-ui: jmeter-run ## Run Admin UI baseline test (50 users)
+
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed
 	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)

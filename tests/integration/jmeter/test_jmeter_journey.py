@@ -20,7 +20,7 @@ from pacemark.workloads.load import Load
 pytestmark = pytest.mark.jmeter
 
 USERS = 4
-SHORT = Load(threads=USERS, ramp_up_s=1, duration_s=5, think_s=(0.05, 0.15))
+SHORT = Load(threads=USERS, ramp_up_s=1, duration_s=4, think_s=(0.05, 0.15))
 HANDLERS = {
     "Admin dashboard": "GET /admin/",
     "Admin tools partial": "GET /admin/tools/partial",
