@@ -23,9 +23,9 @@ def users(title: str, *children: Node) -> Node:
     return Node(group, children)
 
 
-def clock() -> Node:
+def clock(does: str = "one slot a request") -> Node:
     """Starts the pacing, once a test, whichever thread comes first."""
-    pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
+    pacing = Node(jmx.groovy("JSR223Timer", f"Pacing: {does}", script("pacing")))
     return Node(
         jmx.once_a_thread("Before the first request"), (Node(jmx.do_nothing("Start the clock"), (pacing,)),)
     )
