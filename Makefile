@@ -74,6 +74,9 @@ jmeter-soak: jmeter-run ## Run 24-hour soak test (2,000 RPS)
 .PHONY: jmeter-websocket
 jmeter-websocket: WORKLOAD = websocket_baseline
 jmeter-websocket: jmeter-run ## Run WebSocket baseline test (500 connections)
+.PHONY: jmeter-admin-ui
+jmeter-admin-ui: WORKLOAD = admin_ui_baseline
+jmeter-admin-ui: jmeter-run ## Run Admin UI baseline test (50 users)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

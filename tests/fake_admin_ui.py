@@ -43,6 +43,8 @@ class FakeAdminUi:
         self.refused = 0
         self.refuses = 0
         """How many of the next logins it refuses, whatever the password."""
+        self.busy = 0
+        """How many of the next refreshes come while another one is under way."""
         self.switched_off = False
         self.rows = {kind: dict(rows) for kind, rows in ROWS.items()}
         self.lock = threading.Lock()
@@ -209,6 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
             case [kinds, "partial"]:
                 return 200, [], self._table(kinds.removesuffix("s"))
             case ["gateways", one, "tools", "refresh"] if one in self.ui.rows["gateway"]:
+                if self.ui.busy:
+                    self.ui.busy -= 1
+                    return 409, [], '{"detail":"Refresh already in progress for gateway x"}'
                 return _json({"success": True})
             case ["logout"]:
                 session.signed_out = True

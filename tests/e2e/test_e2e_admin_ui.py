@@ -11,7 +11,7 @@ from pacemark.workloads.admin_ui_baseline import WORKLOAD
 pytestmark = [pytest.mark.jmeter, pytest.mark.gateway]
 
 USERS = 3
-LOAD = ("--scale", "smoke", "--threads", str(USERS), "--ramp-up", "1s", "--duration", "9s")
+LOAD = ("--scale", "smoke", "--threads", str(USERS), "--ramp-up", "1s", "--duration", "8s")
 
 
 def signed_in(stack: Stack, folder: Path, password: str) -> Pacemark:
@@ -58,10 +58,3 @@ def test_a_wrong_password_stops_before_the_load(embedded_stack: Stack, tmp_path:
     assert "PLATFORM_ADMIN_PASSWORD" in line
     assert not (ended.directory / "samples.jtl").exists()
     assert files_with(tmp_path, "not-the-password") == []
-
-
-def test_a_rate_is_refused(embedded_stack: Stack, tmp_path: Path) -> None:
-    ended = Pacemark(tmp_path)("run", WORKLOAD.name, "--embedded", "--rate", "5")
-    assert ended.status == 2
-    (line,) = ended.errors
-    assert "has no rate" in line

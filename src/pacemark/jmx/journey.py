@@ -46,7 +46,7 @@ def nodes(workload: Journey) -> tuple[Node, ...]:
     pages = (_page(page) for page in workload.pages)
     group = users(
         workload.title,
-        clock(),
+        clock(does="tells when the time is up"),
         Node(
             web.if_true("Not signed in yet", NOT_SIGNED_IN, "Who was refused tries again, after a pause."),
             (

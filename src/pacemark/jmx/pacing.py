@@ -31,9 +31,9 @@ def access() -> Node:
     )
 
 
-def clock(*before: Node) -> Node:
+def clock(*before: Node, does: str = "one slot a request") -> Node:
     """Starts the pacing, once a test, whichever thread comes first. Timers ``before`` it act first."""
-    pacing = Node(jmx.groovy("JSR223Timer", "Pacing: one slot a request", script("pacing")))
+    pacing = Node(jmx.groovy("JSR223Timer", f"Pacing: {does}", script("pacing")))
     start = Node(jmx.do_nothing("Start the clock"), (*before, pacing))
     return Node(jmx.once_a_thread("Before the first request"), (start,))
 

@@ -2,6 +2,7 @@
 
 import re
 
+import polars as pl
 import pytest
 from lxml import etree
 from pydantic import ValidationError
@@ -114,8 +115,6 @@ def test_a_login_is_told_by_its_location(location: str, taken: bool) -> None:
 
 
 def test_what_the_plan_says_of_a_failure_is_its_outcome() -> None:
-    import polars as pl
-
     failed = pl.DataFrame(
         [("200", "OK", SIGNED_OUT), ("302", "Found", SIGNED_OUT), ("303", "See Other", "login refused"),
          ("401", "Unauthorized", SIGNED_OUT), ("200", "OK", "not the tools")],
