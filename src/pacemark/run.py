@@ -332,20 +332,19 @@ def _generator(
 
 def _stages(load: Load, digest: Digest, directory: Path) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    counted = slots_taken(directory / "jmeter.log")
+    taken = [taken for _, taken in slots_taken(directory / "jmeter.log")]
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds
-        known = index < len(counted)
-        due, begun = counted[index] if known else (stage.slots, digest.between(start, end).count)
+        begun = taken[index] if index < len(taken) else digest.between(start, end).count
         figures.append(
             StageFigures(
                 name=stage.name,
                 from_s=start,
                 to_s=end,
-                due=due,
+                due=stage.slots,
                 started=begun,
-                missed=max(0, due - begun),
+                missed=max(0, stage.slots - begun),
             )
         )
     return figures

@@ -20,8 +20,8 @@ OVERTIME_S = 45.0
 """After the planned end: a request in flight may take its whole time-out of 30 s, then JMeter tidies up."""
 LOOK_EVERY_S = 0.5
 FLUSH_UP_TO_PER_S = 200
-"""JMeter writes its samples out by 8 KB, some 50 rows: at a few a second nobody would see one for a minute, and a
-kill would cost as many. Up to this rate each is written out at once."""
+"""JMeter writes its samples out by 8 KB, some 50 rows: at a few a second nobody would see one for a minute,
+and a kill would cost as many. Up to this rate each is written out at once."""
 INTERRUPTED = "interrupted"
 """Why a run was stopped: by Ctrl-C."""
 

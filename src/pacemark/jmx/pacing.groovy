@@ -11,9 +11,9 @@
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
-// takeOwn(ctx) is for a thread that is a connection: its slots are its own, evenly spaced at
-// TARGET_RPS / THREADS a second, the first of thread i of n at i / n of the ramp-up. It returns the end when
-// the load ends, not before: until then the connection is held.
+// takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
+// every n-th, so that all threads together send evenly. It begins at i / n of the ramp-up (beginOwn) and has
+// slots from (i + 1/2) / n on.
 import groovy.transform.CompileStatic
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
@@ -37,7 +37,7 @@ class Stage {
     double seconds, fromPerS, toPerS
     int threads
     long startNs, lastsNs, slots
-    AtomicLong next = new AtomicLong(), dropped = new AtomicLong()
+    AtomicLong next = new AtomicLong()
 
     // The rate is linear within a stage; the k-th request is due when its integral reaches k.
     long dueNs(long k) {
@@ -174,39 +174,62 @@ class Pacer {
         return END
     }
 
-    // The same for a thread whose slots are its own; after the last of them it waits for the end of the load.
-    // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
-    // With `spread` the first slot only opens the connection; the next is half their distance later, and each
-    // but the first is moved, to and fro, within that share of their distance.
-    String takeOwn(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
+    // The same for a thread whose slots are its own.
+    String takeOwn(JMeterContext ctx) {
         int thread = ctx.threadNum
-        long[] mine = own.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
-        double due = ownDue(thread, mine[0], spread)
-        boolean last = due >= duration || over()
-        long dueNs = startNs + (long) ((last ? duration : due) * 1e9d)
-        boolean waited = System.nanoTime() - dueNs <= 0L
-        if (!parkUntil(dueNs, broken)) return END
-        if (broken != null && broken.asBoolean) return null
-        if (last) {
-            if (mine[1]++ > 0L) return END
-            for (long k = mine[0]; ownDue(thread, k, spread) < duration; k++) stageOf(ownDue(thread, k, spread)).dropped.getAndIncrement()
+        long now = System.nanoTime()
+        double due = (thread + (double) ownNext(thread)[0]++ * threads) / rate
+        if (due >= duration || now - startNs >= (long) (duration * 1e9d)) {
             if (leaving.incrementAndGet() == threads) report()
             return END
         }
-        mine[0]++
-        stageOf(due).next.getAndIncrement()
+        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+    }
+
+    // The same for a thread that holds its connection to the end of the load, however early its last slot is.
+    // Null, and the slot stays, when `broken` is true before that; whoever makes it so unparks the thread. Each
+    // slot comes up to half the distance of two earlier: evenly spaced, they would meet a server that polls for
+    // them at one and the same instant of its cycle. (Multiples of the golden ratio fall evenly.)
+    String takeHeld(JMeterContext ctx, BooleanSupplier broken) {
+        int thread = ctx.threadNum
+        long[] next = ownNext(thread)
+        double slot = thread + (double) next[0] * threads, golden = slot * 0.6180339887498949d
+        double earlier = (golden - Math.floor(golden)) / 2.0d * threads
+        double due = Math.max((slot - earlier) / rate, rampUp * (thread + 0.5d) / threads)
+        if (slot / rate >= duration || over()) {
+            parkUntil(startNs + (long) (duration * 1e9d), broken)
+            if (!over()) return broken.asBoolean ? null : END
+            if (leaving.incrementAndGet() == threads) report()
+            return END
+        }
+        long dueNs = startNs + (long) (due * 1e9d)
+        boolean waited = System.nanoTime() - dueNs <= 0L
+        if (!parkUntil(dueNs, broken)) return END
+        if (broken.asBoolean) return null
+        next[0]++
+        stages[slot / rate < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
         return begin(ctx.variables, dueNs, waited)
     }
 
-    // Seconds from the start. Multiples of the golden ratio fall evenly over what there is to spread over.
-    private double ownDue(int thread, long k, double spread) {
-        double golden = (k + thread * 0.7549d) * 0.6180339887498949d
-        double moved = k == 0L || spread == 0.0d ? 0.0d : spread * (golden - Math.floor(golden) - 0.5d) - 0.5d
-        return rampUp * thread / threads + (k + moved) * threads / rate
+    // Waits until a thread whose slots are its own is to begin. JMeter started it then, but perhaps before this clock.
+    void beginOwn(JMeterContext ctx) {
+        parkUntil(startNs + (long) (rampUp * ctx.threadNum / threads * 1e9d))
     }
 
-    private Stage stageOf(double due) {
-        return stages[due < rampUp || stages.size() == 1 ? 0 : 1]
+    // Lets go of the thread's own slots that are overdue: nothing could have been sent in them.
+    void skipOwn(JMeterContext ctx) {
+        long[] next = ownNext(ctx.threadNum)
+        next[0] = Math.max(next[0], ownFrom(ctx.threadNum, (System.nanoTime() - startNs) / 1e9d))
+    }
+
+    private long[] ownNext(int thread) {
+        return own.computeIfAbsent(thread) { [ownFrom(thread, rampUp * (thread + 0.5d) / threads)] as long[] }
+    }
+
+    // The number of the thread's first own slot at or after t seconds.
+    private long ownFrom(int thread, double t) {
+        return Math.max(0L, (long) Math.ceil((t * rate - thread) / threads - 1e-9d))
     }
 
     // Whether the load is over: what is left to do is to say goodbye.
@@ -226,8 +249,8 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long slots = own ? stage.next.get() + stage.dropped.get() : stage.slots
-            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
+            long taken = Math.min(stage.next.get(), stage.slots)
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), stage.slots, taken)
         }
     }
 

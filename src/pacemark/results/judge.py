@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import polars as pl
+
 from pacemark.results.digest import Digest
 from pacemark.results.record import JudgedObjective, Window
 from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
@@ -105,7 +107,9 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
         return _not_judged(objective, "the rate that was asked for is of all requests, not of one label")
     if not due:
         return _not_judged(objective, "no rate was asked for in the window")
-    return _decided(objective, rate_per_s * window.seconds * 100 / due)
+    # What had no slot, such as a handshake made anew, is no part of what was asked for.
+    paced = int(digest.cells.filter(pl.col("waited").is_not_null())["count"].sum()) or digest.count
+    return _decided(objective, paced / digest.seconds * window.seconds * 100 / due)
 
 
 def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:
