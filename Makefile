@@ -57,6 +57,10 @@ jmeter-rest-baseline: jmeter-run ## Run REST API baseline test (1,000 RPS)
 jmeter-mcp-baseline: WORKLOAD = mcp_jsonrpc_baseline
 jmeter-mcp-baseline: jmeter-run ## Run MCP JSON-RPC baseline test (1,000 RPS)
 
+.PHONY: jmeter-sse
+jmeter-sse: WORKLOAD = sse_streaming_baseline
+jmeter-sse: jmeter-run ## Run SSE streaming baseline test (1,000 connections)
+
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed
 	$(PACEMARK) run $(WORKLOAD) $(TARGET) $(if $(SCALE),--scale $(SCALE)) --out $(OUT)
