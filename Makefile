@@ -77,6 +77,9 @@ jmeter-websocket: jmeter-run ## Run WebSocket baseline test (500 connections)
 .PHONY: jmeter-admin-ui
 jmeter-admin-ui: WORKLOAD = admin_ui_baseline
 jmeter-admin-ui: jmeter-run ## Run Admin UI baseline test (50 users)
+.PHONY: jmeter-sse
+jmeter-sse: WORKLOAD = sse_streaming_baseline
+jmeter-sse: jmeter-run ## Run SSE streaming baseline test (1,000 connections)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

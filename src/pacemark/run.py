@@ -427,16 +427,15 @@ def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[St
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds
-        known = index < len(counted)
-        due, begun = counted[index] if known else (stage.slots, digest.between(start, end).count)
+        begun = taken[index] if index < len(taken) else digest.between(start, end).count
         figures.append(
             StageFigures(
                 name=stage.name,
                 from_s=start,
                 to_s=end,
-                due=due,
+                due=stage.slots,
                 started=begun,
-                missed=max(0, due - begun),
+                missed=max(0, stage.slots - begun),
             )
         )
     return figures

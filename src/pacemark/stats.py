@@ -76,7 +76,7 @@ def answer(question: Question) -> Answer:
         record=record,
         digest=digest,
         summary=summarize(digest, window=window),
-        objectives=judge(objectives, measured, window=window or digest.window, due=due),
+        objectives=judge(objectives, measured.without_lifetimes(), window=window or digest.window, due=due),
         notes=measured.notes,
         title=record.title if record else source.name,
     )

@@ -13,8 +13,7 @@
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
 // every n-th, so that all threads together send evenly. It begins at i / n of the ramp-up (beginOwn) and has
-// slots from (i + 1/2) / n on. takeHeld(ctx) is for one that holds a stream: it returns the end when the load
-// ends, not before.
+// slots from (i + 1/2) / n on.
 // Without TARGET_RPS there are no slots: think time makes the rate, and only over() is asked.
 // Where the properties WORKERS and WORKER say that this engine is the WORKER-th, from 0, of several, all have
 // the same slots and threads in mind, and this one takes each WORKERS-th: together they are one load.
@@ -42,7 +41,7 @@ class Stage {
     double seconds, fromPerS, toPerS
     int threads
     long startNs, lastsNs, slots
-    AtomicLong next = new AtomicLong(), dropped = new AtomicLong()
+    AtomicLong next = new AtomicLong()
 
     // The rate is linear within a stage; the k-th request is due when its integral reaches k.
     long dueNs(long k) {
@@ -73,7 +72,7 @@ class Pacer {
     final double duration, rampUp, rate
     final boolean paced
     final int threads
-    final Map<Integer, long[]> ownSlots = new ConcurrentHashMap<>(), held = new ConcurrentHashMap<>()
+    final Map<Integer, long[]> ownSlots = new ConcurrentHashMap<>()
 
     Pacer(Object engine, JMeterVariables vars) {
         this.engine = engine
@@ -217,8 +216,33 @@ class Pacer {
             if (leaving.incrementAndGet() == own((long) threads)) report()
             return END
         }
-        stageOf(due).next.getAndIncrement()
+        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
         return await(ctx.variables, startNs + (long) (due * 1e9d), now)
+    }
+
+    // The same for a thread that holds its connection to the end of the load, however early its last slot is.
+    // Null, and the slot stays, when `broken` is true before that; whoever makes it so unparks the thread. Each
+    // slot comes up to half the distance of two earlier: evenly spaced, they would meet a server that polls for
+    // them at one and the same instant of its cycle. (Multiples of the golden ratio fall evenly.)
+    String takeHeld(JMeterContext ctx, BooleanSupplier broken) {
+        int thread = index(ctx)
+        long[] next = ownNext(thread)
+        double slot = thread + (double) next[0] * threads, golden = slot * 0.6180339887498949d
+        double earlier = (golden - Math.floor(golden)) / 2.0d * threads
+        double due = Math.max((slot - earlier) / rate, rampUp * (thread + 0.5d) / threads)
+        if (slot / rate >= duration || over()) {
+            parkUntil(startNs + (long) (duration * 1e9d), broken)
+            if (!over()) return broken.asBoolean ? null : END
+            if (leaving.incrementAndGet() == own((long) threads)) report()
+            return END
+        }
+        long dueNs = startNs + (long) (due * 1e9d)
+        boolean waited = System.nanoTime() - dueNs <= 0L
+        if (!parkUntil(dueNs, broken)) return END
+        if (broken.asBoolean) return null
+        next[0]++
+        stages[slot / rate < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        return begin(ctx.variables, dueNs, waited)
     }
 
     // Waits until a thread whose slots are its own is to begin. JMeter started it then, but perhaps before this clock.
@@ -241,42 +265,6 @@ class Pacer {
         return Math.max(0L, (long) Math.ceil((t * rate - thread) / threads - 1e-9d))
     }
 
-    // The same for a thread that holds a stream: its slots are TARGET_RPS / THREADS a second from i / n of the
-    // ramp-up on; after the last of them it waits for the end of the load.
-    // Null, and the slot stays, where `broken` is true before that: whoever makes it so unparks the thread.
-    // With `spread` the first slot only opens the connection; the next is half their distance later, and each
-    // but the first is moved, to and fro, within that share of their distance.
-    String takeHeld(JMeterContext ctx, BooleanSupplier broken = null, double spread = 0.0d) {
-        int thread = index(ctx)
-        long[] mine = held.computeIfAbsent(thread) { Integer number -> [0L, 0L] as long[] }
-        double due = heldDue(thread, mine[0], spread)
-        boolean last = due >= duration || over()
-        long dueNs = startNs + (long) ((last ? duration : due) * 1e9d)
-        boolean waited = System.nanoTime() - dueNs <= 0L
-        if (!parkUntil(dueNs, broken)) return END
-        if (broken != null && broken.asBoolean) return null
-        if (last) {
-            if (mine[1]++ > 0L) return END
-            for (long k = mine[0]; heldDue(thread, k, spread) < duration; k++) stageOf(heldDue(thread, k, spread)).dropped.getAndIncrement()
-            if (leaving.incrementAndGet() == own((long) threads)) report()
-            return END
-        }
-        mine[0]++
-        stageOf(due).next.getAndIncrement()
-        return begin(ctx.variables, dueNs, waited)
-    }
-
-    // Seconds from the start. Multiples of the golden ratio fall evenly over what there is to spread over.
-    private double heldDue(int thread, long k, double spread) {
-        double golden = (k + thread * 0.7549d) * 0.6180339887498949d
-        double moved = k == 0L || spread == 0.0d ? 0.0d : spread * (golden - Math.floor(golden) - 0.5d) - 0.5d
-        return rampUp * thread / threads + (k + moved) * threads / rate
-    }
-
-    private Stage stageOf(double due) {
-        return stages[due < rampUp || stages.size() == 1 ? 0 : 1]
-    }
-
     // Whether the load is over: what is left to do is to say goodbye.
     boolean over() {
         return System.nanoTime() - startNs >= (long) (duration * 1e9d)
@@ -294,7 +282,7 @@ class Pacer {
     // Where the slots of a stage that were not taken are told from those that never were due.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long slots = held ? stage.next.get() + stage.dropped.get() : own(stage.slots)
+            long slots = own(stage.slots)
             log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
         }
     }

@@ -240,15 +240,13 @@ class Line {
     volatile long retryMs = 3000
     EventStream broken // the connection whose outage this is
     long retryAtNs // 0: not waiting
-    boolean tried, over
+    boolean wasAway // so that slots fell due
+    boolean tried, over, left
 }
 
 @CompileStatic
 class EventStreams {
     static final int CONNECT_S = 5, ANSWER_S = 30
-    // Of the distance of messages. A gateway that polls for them would else meet each at the same instant of
-    // its cycle: evenly spaced, all replies took 2.1 to 2.4 s from one that polls ever more rarely, up to 5 s.
-    static final double SPREAD = 0.5d
     static final String END = 'default', CONNECT = 'SSE connect', RECONNECT = 'SSE reconnect'
     static final String FIRST_EVENT = 'SSE first event', OUTAGE = 'SSE outage lifetime'
     static final List<String> ENDED = ['SSE stream lifetime', 'SSE longest silence in a lifetime']
@@ -301,62 +299,75 @@ class EventStreams {
     }
 
     @CompileDynamic
-    private static String slot(JMeterContext ctx, BooleanSupplier broken) {
-        return JMeterUtils.getJMeterProperties().get('pacer').takeHeld(ctx, broken, SPREAD)
-    }
+    private static Object pacer() { JMeterUtils.getJMeterProperties().get('pacer') }
 
     @CompileDynamic
-    private static boolean loadIsOver() {
-        return JMeterUtils.getJMeterProperties().get('pacer').over()
+    private static boolean loadIsOver() { pacer().over() }
+
+    @CompileDynamic
+    private static void beginning(JMeterContext ctx) { pacer().beginOwn(ctx) }
+
+    // What fell due while nothing was open is not made up for.
+    @CompileDynamic
+    private static String slot(JMeterContext ctx, Line line) {
+        if (line.wasAway) pacer().skipOwn(ctx)
+        line.wasAway = false
+        return pacer().takeHeld(ctx, line.stream)
+    }
+
+    // Once a thread, and last: the pacing counts who leaves.
+    @CompileDynamic
+    private static String leave(JMeterContext ctx, Line line) {
+        if (!line.left) pacer().takeOwn(ctx)
+        line.left = true
+        return END
     }
 
     // What is to be done or told next. It returns when that is due.
     String next(JMeterContext ctx) {
         Line line = lines.computeIfAbsent(ctx.threadNum) { Integer thread -> new Line() }
         if (!line.todo.isEmpty()) return line.todo.removeFirst()
-        if (line.over) return slot(ctx, null)
+        if (line.over) return leave(ctx, line)
+        unpaced(ctx.variables)
         if (line.retryAtNs != 0L) return again(ctx, line)
         if (line.stream == null) {
-            String name = slot(ctx, null)
-            return name == END ? END : CONNECT
+            beginning(ctx)
+            return CONNECT
         }
-        String name = slot(ctx, line.stream)
+        String name = slot(ctx, line)
         if (name != null && name != END) return name
         if (name == END) {
             line.stream.close()
-            line.over = true
+            line.over = line.left = true
         }
-        unpaced(ctx.variables, 0L)
         line.todo.addAll(ENDED)
         if (!line.stream.closedByUs) {
             line.broken = line.stream
             line.tried = false
-            line.retryAtNs = line.over ? 0L : line.stream.endNs + line.retryMs * 1_000_000L
+            line.retryAtNs = line.stream.endNs + line.retryMs * 1_000_000L
         }
         return line.todo.removeFirst()
     }
 
     // After `retry`, unless the load ends before.
     private static String again(JMeterContext ctx, Line line) {
+        line.wasAway = true
         while (line.retryAtNs - System.nanoTime() > 0L && !loadIsOver()) {
             LockSupport.parkNanos(Math.min(line.retryAtNs - System.nanoTime(), 200_000_000L))
             if (Thread.interrupted()) return END
         }
-        long late = System.nanoTime() - line.retryAtNs
-        unpaced(ctx.variables, Math.max(0L, late))
         if (loadIsOver()) {
-            line.retryAtNs = 0L
             line.over = true
-            return line.broken != null && line.tried ? OUTAGE : slot(ctx, null)
+            return line.broken != null && line.tried ? OUTAGE : leave(ctx, line)
         }
         line.tried = true
         return line.broken == null ? CONNECT : RECONNECT
     }
 
-    // Of a sample that has no slot: due when `retry` is over, or never late.
-    private static void unpaced(JMeterVariables vars, long lateNs) {
-        vars.put('late_ms', Long.toString((lateNs + 500_000L).intdiv(1_000_000L).longValue()))
-        vars.put('waited', '1')
+    // Of samples that have no slot.
+    private static void unpaced(JMeterVariables vars) {
+        vars.remove('late_ms')
+        vars.remove('waited')
     }
 
     private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {

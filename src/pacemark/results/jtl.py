@@ -31,6 +31,8 @@ _NUMBERS = {
 # Sample variables of Pacemark's plans: how late a request started, and whether a thread was idle for it.
 # JMeter writes "null" where a variable is not set.
 _VARIABLES = {"late_ms": pl.Int32, "waited": pl.Int8}
+_CUT = ("", "n", "nu", "nul")
+"""What a last field that a kill cut off may be."""
 _USED = {*_REQUIRED, *_TEXTS, *_NUMBERS, *_VARIABLES}
 _PARENT = "Number of samples in transaction : "
 _STRAY_QUOTE = "a quote is out of place, or a quoted field never ends"
@@ -166,7 +168,7 @@ class Jtl:
     def _is_whole(self, tail: bytes) -> bool:
         """Whether the last line, which has no end, has all its fields; notes it when it has not."""
         if self._record.fullmatch(tail) and (fields := self._fields(tail)):
-            if len(fields) == len(self.header.columns) and fields[-1]:
+            if len(fields) == len(self.header.columns) and fields[-1] not in _CUT:
                 return True
         elif any(self._is_sample(line) for line in tail.split(b"\n")[1:]):
             raise self._at(self._line_at(self._at_byte), _STRAY_QUOTE)

@@ -133,13 +133,6 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
     return _decided(objective, paced / digest.seconds * window.seconds * 100 / due)
 
 
-def _of_slots(digest: Digest) -> int:
-    """The samples that took a slot, where the samples tell: opening a session anew is no part of the rate
-    that was asked for."""
-    paced = int(digest.cells.filter(pl.col("waited").is_not_null())["count"].sum())
-    return paced or digest.count
-
-
 def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:
     outcome = "met" if objective.allows(value) else "missed"
     return JudgedObjective.model_validate(

@@ -19,6 +19,7 @@ class Streams(Workload):
     """Every thread is a stream, open from its start in the ramp-up to the end of the load.
 
     The load's rate is of messages over all streams, one after another on each, unevenly spaced.
+    What falls due while a stream is away is not sent.
     """
 
     messages: tuple[Request, ...]
