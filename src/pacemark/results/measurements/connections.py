@@ -146,7 +146,8 @@ def _unsent(subject: Subject, labels: Sequence[str]) -> int:
     if subject.cut_short:
         return 0
     start, end = subject.window.from_s, subject.load.duration_s
-    begun = _of(subject.digest.between(start), labels).count
+    last_end_s = subject.digest.window.to_s
+    begun = _of(subject.digest.between(start, max(end, last_end_s)), labels).count
     return max(0, round(subject.load.due_between(start, end)) - begun)
 
 
