@@ -33,7 +33,7 @@ def measure(subject: Subject) -> Measurement:
     labels = subject.workload.message_labels
     messages = _of(measured, labels)
     sent, lost = messages.count, sum(_lost(messages).values())
-    unsent = _unsent(subject, sent)
+    unsent = _unsent(subject, labels)
     loss = Own(lost * 100 / sent) if sent else Own(None, "no message was sent in the window")
     return Measurement(
         own={("loss", "%"): loss},
@@ -138,12 +138,17 @@ def _ends(digest: Digest) -> Counter[int]:
     return Counter(dict(cells.iter_rows()))
 
 
-def _unsent(subject: Subject, sent: int) -> int:
-    """Messages of the window that were planned and not sent; 0 where the run was cut short."""
-    window = subject.window
-    return (
-        0 if subject.cut_short else max(0, round(subject.load.due_between(window.from_s, window.to_s)) - sent)
-    )
+def _unsent(subject: Subject, labels: Sequence[str]) -> int:
+    """Messages planned since the window began and never sent; 0 where the run was cut short.
+
+    Up to the run's end, for the window's last messages may start just after it.
+    """
+    if subject.cut_short:
+        return 0
+    start, end = subject.window.from_s, subject.load.duration_s
+    last_end_s = subject.digest.window.to_s
+    begun = _of(subject.digest.between(start, max(end, last_end_s)), labels).count
+    return max(0, round(subject.load.due_between(start, end)) - begun)
 
 
 def _reasons(subject: Subject, unsent: int) -> Iterator[Reason]:
