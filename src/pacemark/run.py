@@ -423,11 +423,10 @@ def _generator(
 
 def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    counted = slots
     figures = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds
-        begun = taken[index] if index < len(taken) else digest.between(start, end).count
+        begun = slots[index][1] if index < len(slots) else digest.between(start, end).count
         figures.append(
             StageFigures(
                 name=stage.name,

@@ -120,8 +120,6 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
     if min(digest.seconds, window.seconds) <= 0:
         return _not_judged(objective, "the window has no length")
     rate_per_s = digest.count / digest.seconds
-    if objective.unit == "%":
-        rate_per_s = _of_slots(digest) / digest.seconds
     if objective.unit == "/s":
         return _decided(objective, rate_per_s)
     if objective.label is not None:
