@@ -14,7 +14,7 @@ from e2e_command import Pacemark, rows, until, write_rows
 
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.health import slots_taken
-from pacemark.workloads import workload
+from pacemark.workloads import WORKLOADS, workload
 
 pytestmark = pytest.mark.jmeter
 
@@ -126,7 +126,7 @@ def press(display: str, *keys: str) -> None:
 
 
 @pytest.mark.display
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WORKLOADS)
 def test_it_opens_in_the_window_of_jmeter_and_so_does_each_element(tmp_path: Path, name: str) -> None:
     """With PACEMARK_PICTURES=FOLDER it leaves a picture of each plan there, to look at."""
     elements = len(list(ElementTree.parse(PLANS / f"{name}.jmx").iter("hashTree"))) - 1
