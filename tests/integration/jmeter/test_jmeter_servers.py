@@ -32,7 +32,7 @@ from pacemark.workloads.servers import Servers
 pytestmark = pytest.mark.jmeter
 
 TOKEN = "a-token-that-must-not-be-seen"
-LOAD = Load(threads=6, ramp_up_s=1, duration_s=11, rate_per_s=60)
+LOAD = Load(threads=6, ramp_up_s=1, duration_s=10, rate_per_s=60)
 ADDED_MS = 20
 PREFIXES = {"fast-time": "get-system-time", "fast-test": "echo", "benchmark": "benchmark-tool-1"}
 
@@ -267,7 +267,7 @@ def test_the_token_goes_to_the_gateway_only_and_into_no_file(run: Run) -> None:
 
 def test_a_server_that_goes_off_costs_its_requests_and_nothing_hangs(engine: Engine, tmp_path: Path) -> None:
     """The plan alone, as `jmeter -n` has it: one server is given, so nothing is sent to the others."""
-    load = Load(threads=4, ramp_up_s=1, duration_s=8, rate_per_s=25)
+    load = Load(threads=4, ramp_up_s=1, duration_s=5, rate_per_s=25)
     one = workload("mcp_test_servers_baseline")
     assert isinstance(one, Servers)
     run = Run(tmp_path)
