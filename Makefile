@@ -22,7 +22,7 @@ LAST = $(patsubst %/digest.parquet,%,$(shell ls -t $(OUT)/$(or $(WORKLOAD),*)/*/
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-24s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-28s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  jmeter-*-baseline take GATEWAY_URL=http://... or EMBEDDED=1, and SCALE=full|ci|local|smoke (full by default)"
 
@@ -80,6 +80,9 @@ jmeter-admin-ui: jmeter-run ## Run Admin UI baseline test (50 users)
 .PHONY: jmeter-sse
 jmeter-sse: WORKLOAD = sse_streaming_baseline
 jmeter-sse: jmeter-run ## Run SSE streaming baseline test (1,000 connections)
+.PHONY: jmeter-mcp-servers-baseline
+jmeter-mcp-servers-baseline: WORKLOAD = mcp_test_servers_baseline
+jmeter-mcp-servers-baseline: jmeter-run ## Run MCP test server baseline and the gateway's tax (2,000 RPS)
 
 .PHONY: jmeter-run
 jmeter-run: target-given $(VENV)/.installed

@@ -42,6 +42,7 @@ class FakeMcpServer:
         self.rest = REST if rest is None else rest
         self.answer: Callable[[Message, Message], Message | None] = lambda call, true: true
         self.delay_s = 0.0
+        self.slept_s: list[float] = []
         self.opened: list[str] = []
         self.notified: list[str] = []
         self.calls: Counter[str] = Counter()
@@ -101,7 +102,9 @@ class FakeMcpServer:
                     break
                 status, extra, content = given
                 if b"tools/call" in body and self.delay_s:
+                    began = self._loop.time()
                     await asyncio.sleep(self.delay_s)
+                    self.slept_s.append(self._loop.time() - began)
                 fields = {**extra, "Content-Length": str(len(content))}
                 text = "".join(f"{key}: {value}\r\n" for key, value in fields.items())
                 writer.write(f"HTTP/1.1 {status} X\r\n{text}\r\n".encode() + content)
