@@ -1,11 +1,12 @@
 """Runs against a gateway behind nginx with TLS, a client certificate, a base path, and several users."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_command import Pacemark, files_with
+from e2e_command import Pacemark, files_with, rows
 from fake_gateway import FakeGateway
 from nginx_front import Fronts, nginx_before
 
@@ -19,7 +20,8 @@ from pacemark.workloads.objective import Objective
 
 pytestmark = pytest.mark.nginx
 
-RUN = ("run", "rest_api_baseline", "--rate", "20", "--threads", "4", "--duration", "3s", "--ramp-up", "1s")
+RUN = ("run", "rest_api_baseline", "--rate", "20", "--threads", "4", "--duration", "2s", "--ramp-up", "0")
+LISTED = ("GET /servers", "GET /gateways", "GET /resources", "GET /prompts")
 NO_LATENCY = ("--objective", "response p95 < 30s", "--objective", "errors < 0.1%")
 
 
@@ -46,7 +48,12 @@ def test_a_run_with_a_private_ca_a_client_certificate_and_several_users(
         running.watch_command_lines()
         ended = running.ended()
     assert ended.record["recorded"]["errors"] == 0, ended.stderr
-    assert ended.record["recorded"]["count"] >= 50
+    sent = Counter(row["label"] for row in rows(ended.directory / "samples.jtl"))
+    # One for one with the books, where the preflight does not ask too.
+    assert {label: fake_gateway.requests[label] for label in LISTED} == {
+        label: sent[label] for label in LISTED
+    }
+    assert sent.total() == ended.record["recorded"]["count"] > 0
     assert not [reason for reason in ended.record["reasons"] if "certificate" in reason["text"]]
     assert ended.record["fingerprint"]["identities"] == "2"
     said = {finding["detail"] for finding in ended.record["preflight"] if finding["name"] == "tokens"}
@@ -73,7 +80,8 @@ def test_an_insecure_run_is_whole_and_says_so(fronts: Fronts, engine: Engine, tm
         connection=Connection.read({}, insecure=True),
     )
     record, _ = run(asked, engine, on_progress=lambda _: None)
-    assert (record.recorded.count, record.recorded.errors) == (40, 0)
+    assert record.recorded.count > 0
+    assert record.recorded.errors == 0
     assert [one.text for one in record.reasons if "no certificate was verified" in one.text]
     assert "identities" not in record.fingerprint
 

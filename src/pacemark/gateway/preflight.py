@@ -88,8 +88,9 @@ def preflight(
     with GatewayClient(url, credentials, rpc_endpoint=rpc_endpoint, connection=connection) as client:
         asking = _Asking(client, credentials, seconds, rate_per_s)
         steps: list[Callable[[], Finding | list[Finding]]] = [
-            *(asking.healthy, asking.ready, asking.token, asking.rate_limit, asking.clock),
+            *(asking.healthy, asking.ready),
             *([lambda: identity_findings(identities, client, seconds, threads)] if identities else []),
+            *(asking.token, asking.rate_limit, asking.clock),
             *([lambda: asking.fixtures(listed_tools)] if needs_mcp else []),
         ]
         findings = [_unverified()] if connection.ignores_certificate_of(url) else []
