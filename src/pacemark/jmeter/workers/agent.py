@@ -101,7 +101,9 @@ def _greet(
             taken = busy.is_set()
             busy.set()
         if taken:
-            wire.send({"error": "it is busy with another run"})
+            with suppress(ValueError):
+                wire.receive(HANDSHAKE_S)  # closing with a question unread would take the answer back
+                wire.send({"error": "it is busy with another run"})
             wire.close()
         else:
             arrived.put((wire, who))

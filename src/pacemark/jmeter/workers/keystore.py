@@ -94,8 +94,8 @@ class Keystore:
     def for_jmeter(self, work_dir: Path) -> dict[str, str]:
         """The properties that make a JMeter with this working directory use it, on either end.
 
-        By a name without a path, which is made to lead to it: RMI sends the path along with an engine, and
-        the other machine would look for the key there.
+        By a name without a path, made to lead to it: RMI sends the path along with an engine, and the
+        other machine would look for the key there.
         """
         (work_dir / STORE).symlink_to(self.folder.absolute() / STORE)
         return {
