@@ -5,7 +5,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from pacemark.results.digest import _SCHEMA, Digest
+from pacemark.results.digest import CELL_SCHEMA, Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
 from pacemark.results.measurements.model import Measurement, Subject
@@ -35,7 +35,7 @@ def made_up(second: Callable[[int], Second], load: Load = LOAD, slice_s: int = 1
         if count
     ]
     window = Window(from_s=0, to_s=load.duration_s)
-    cells = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    cells = pl.DataFrame(rows, schema=CELL_SCHEMA, orient="row")
     return Digest(cells, 0, load.duration_s * 1000, slice_s, window, seconds=load.duration_s)
 
 
