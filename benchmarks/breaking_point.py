@@ -12,10 +12,11 @@ from pathlib import Path
 from harness import HEAP_MB, engine, row, table_head, wait_until_quiet
 from loopback import Loopback
 
+from pacemark.asked import Asked
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.live import Progress
 from pacemark.results.record import RunRecord, Section
-from pacemark.run import Asked, run
+from pacemark.run import run
 from pacemark.workloads.load import Load
 from pacemark.workloads.stress_test import SHAPE, WORKLOAD
 

@@ -1,111 +1,44 @@
 """A run from end to end: preflight, load, digest, verdict, report."""
 
-import hashlib
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from pacemark import __version__, distributed, report
+from pacemark import distributed, report
+from pacemark.asked import Asked
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
-from pacemark.gateway.connection import DIRECT, UNVERIFIED, Connection
-from pacemark.gateway.counters import Counters, read_counters
-from pacemark.gateway.fixtures import Listed
-from pacemark.gateway.identities import Identities
+from pacemark.gateway.counters import read_counters
 from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.processes import ProcessWatch
-from pacemark.gateway.sign_in import Administrator, sign_in_properties, try_journey
-from pacemark.gateway.token import Credentials
+from pacemark.gateway.sign_in import sign_in_properties, try_journey
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.jvm import jvm_settings
 from pacemark.jmeter.live import Progress
-from pacemark.jmeter.run import INTERRUPTED, Execution, execute
-from pacemark.jmeter.workers.address import Address
+from pacemark.jmeter.run import Execution, execute
 from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
-from pacemark.machine import machine
+from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
-from pacemark.results.judge import judge
-from pacemark.results.measurements import measure
 from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
-from pacemark.results.record import (
-    Finding,
-    GatewayFacts,
-    Generator,
-    Reason,
-    Recorded,
-    RunRecord,
-    StageFigures,
-    Window,
-)
-from pacemark.results.statistics import figures, summarize
-from pacemark.results.verdict import STATUS, Evidence, decide
-from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
+from pacemark.results.record import Finding, Reason, RunRecord
+from pacemark.results.statistics import summarize
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
-from pacemark.workloads.objective import Objective
 from pacemark.workloads.servers import Servers
 
 DASHBOARD_LIMIT = 5_000_000
 """Samples above which JMeter's own dashboard, at 17 s a million, is left to the user."""
-UNANSWERED = ("connect", "timeout", "reset", "bind", "error: ")
-"""Outcomes of requests to which no gateway answered, so that none counted them."""
-
-
-class Local(Protocol):
-    """A gateway that Pacemark itself started, as far as a run needs to know it."""
-
-    @property
-    def failure(self) -> str: ...
-
-    @property
-    def pids(self) -> Mapping[str, int]: ...
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the user wants to be run, against what."""
-
-    workload: Workload
-    scale: str
-    load: Load
-    warm_up_s: int
-    objectives: tuple[Objective, ...]
-    url: str
-    credentials: Credentials | None
-    out: Path
-    local: Local | None = None
-    heap_mb: int = field(default_factory=default_heap_mb)
-    properties: Mapping[str, str] = field(default_factory=dict)
-    """Properties of the plan that are only this workload's, such as a test server's URL."""
-    admin_url: str = ""
-    administrator: Administrator | None = None
-    """Where the Admin UI is and who signs in, for a workload whose users do."""
-    server_urls: Mapping[str, str] = field(default_factory=dict)
-    """The MCP test servers' own URLs, by name."""
-    rpc_endpoint: str = "/rpc"
-    listed_tools: Listed = field(default_factory=dict)
-    connection: Connection = DIRECT
-    identities: Identities | None = None
-    """One token a thread, instead of the one in ``credentials``."""
-    workers: tuple[Address, ...] = ()
-    """The machines that make the load; none: this one does."""
-
-    @property
-    def window(self) -> Window:
-        """The planned window, after warm-up."""
-        return Window(from_s=self.warm_up_s, to_s=self.load.duration_s)
 
 
 def run(
@@ -118,29 +51,14 @@ def run(
     """Carry out one workload; its record, and the directory that holds everything about it.
 
     Whatever happens after the preflight, what was recorded is analysed and written. ``on_probe`` is told the
-    number and the load of each probe that follows."""
+    number and the load of each probe that follows.
+    """
     started = datetime.now(UTC)
-    found = preflight(
-        asked.url,
-        asked.credentials,
-        seconds=asked.load.duration_s + most_seconds(asked.workload, asked.load),
-        rate_per_s=asked.load.highest_per_s,
-        threads=asked.load.threads,
-        needs_mcp=asked.workload.calls_mcp,
-        out_dir=asked.out,
-        rpc_endpoint=asked.rpc_endpoint,
-        listed_tools=asked.listed_tools,
-        connection=asked.connection,
-        identities=asked.identities,
-    )
-    if isinstance(asked.workload, Journey) and not found.errors:
-        tried = try_journey(asked.workload, asked.url, asked.admin_url, asked.administrator, asked.connection)
-        found = found.model_copy(update={"findings": [*found.findings, *tried]})
-    asked, found = _with_servers(asked, found)
+    asked, found = _examined(asked)
+    begun = Begun(asked, engine, started, found)
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
-        reasons = [_stopped_by(finding) for finding in found.errors]
-        return _without_samples(asked, engine, started, found, reasons, directory)
+        return _without_samples(begun, [_stopped_by(finding) for finding in found.errors], directory)
     before = _counters(asked)
     watch = ProcessWatch(asked.local.pids if asked.local else {}, asked.load.duration_s)
 
@@ -154,7 +72,7 @@ def run(
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
-        return _without_samples(asked, engine, started, found, reasons, directory, interrupted=interrupted)
+        return _without_samples(begun, reasons, directory, interrupted=interrupted)
     readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
     if readings:
         save_readings(directory / PROCESSES_FILE, readings)
@@ -166,35 +84,45 @@ def run(
         return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
-    record = _judged(asked, engine, started, found, execution, subject, directory, before, after)
+    record = judged(begun, Carried(execution, subject, before, after))
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
 
 
-def _with_servers(asked: Asked, found: PreflightResult) -> tuple[Asked, PreflightResult]:
-    """Where MCP servers are asked directly: only what they were found to offer, in the ways found."""
-    if found.errors or not isinstance(asked.workload, Servers):
+def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
+    """What the preflight found; of servers that are asked directly, only what they were found to offer."""
+    workload, load = asked.workload, asked.load
+    found = preflight(
+        asked.url,
+        asked.credentials,
+        seconds=load.duration_s + most_seconds(workload, load),
+        rate_per_s=load.highest_per_s,
+        threads=load.threads,
+        needs_mcp=workload.calls_mcp,
+        out_dir=asked.out,
+        rpc_endpoint=asked.rpc_endpoint,
+        listed_tools=asked.listed_tools,
+        connection=asked.connection,
+        identities=asked.identities,
+    )
+    if found.errors:
         return asked, found
-    there = find_servers(asked.workload, asked.server_urls, asked.url, asked.credentials, asked.connection)
-    workload, properties = asked.workload.only(there.labels), {**asked.properties, **there.properties}
-    findings = [*found.findings, *there.findings]
-    asked = replace(asked, workload=workload, properties=properties)
-    return asked, found.model_copy(update={"findings": findings})
+    more: list[Finding] = []
+    if isinstance(workload, Journey):
+        more = try_journey(workload, asked.url, asked.admin_url, asked.administrator, asked.connection)
+    elif isinstance(workload, Servers):
+        there = find_servers(workload, asked.server_urls, asked.url, asked.credentials, asked.connection)
+        more = there.findings
+        properties = {**asked.properties, **there.properties}
+        asked = replace(asked, workload=workload.only(there.labels), properties=properties)
+    return asked, found.model_copy(update={"findings": [*found.findings, *more]})
 
 
 def _without_samples(
-    asked: Asked,
-    engine: Engine,
-    started: datetime,
-    found: PreflightResult,
-    reasons: list[Reason],
-    directory: Path,
-    *,
-    interrupted: bool = False,
+    begun: Begun, reasons: list[Reason], directory: Path, *, interrupted: bool = False
 ) -> tuple[RunRecord, Path]:
-    record = _record(asked, engine, started, found, reasons=reasons)
-    record = record.model_copy(update={"interrupted": interrupted})
+    record = unmeasured(begun, reasons).model_copy(update={"interrupted": interrupted})
     record.save_to(directory)
     report.write_without_samples(directory, record)
     return record, directory
@@ -295,189 +223,10 @@ def _digest(execution: Execution, directory: Path) -> Digest:
     return Digest.from_jtl(directory / SAMPLES_FILE)
 
 
-def _judged(
-    asked: Asked,
-    engine: Engine,
-    started: datetime,
-    found: PreflightResult,
-    execution: Execution,
-    subject: Subject,
-    directory: Path,
-    before: Counters | str | None,
-    after: Counters | str | None,
-) -> RunRecord:
-    window, digest = asked.window, subject.digest
-    requests = digest.without_lifetimes()
-    measured = requests.between(window.from_s, window.to_s)
-    own = measure(subject)
-    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
-    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
-    generator = _generator(asked, engine, execution, digest, measured)
-    shared = execution if isinstance(execution, SharedExecution) else None
-    of_workers = distributed.reasons(shared, asked.workload) if shared else []
-    unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
-    counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
-    bearer = asked.identities or asked.credentials
-    expires = bearer.expires_at if bearer else None
-    unverified = asked.connection.ignores_certificate_of(asked.url)
-    insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
-    evidence = Evidence(
-        window=window,
-        warm_up_s=asked.warm_up_s,
-        outcomes=figures(requests).outcomes,
-        recorded=digest.count,
-        parents=digest.parents,
-        in_window=measured.count,
-        labels=digest.labels,
-        expected_labels=asked.workload.labels,
-        objectives=objectives,
-        generator=generator,
-        clock_step_s=execution.clock_step_s,
-        token_expires=expires.timestamp() if expires else None,
-        ended=execution.ended,
-        gateway_gone=_gone(asked, before, after),
-        counted=counted,
-        unknown=list(dict.fromkeys(unknown)),
-        own=[*insecure, *own.reasons, *of_workers],
-    )
-    verdict, reasons = decide(evidence)
-    record = _record(asked, engine, started, found, reasons=reasons)
-    workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []
-    if workers:
-        record.fingerprint["workers"] = distributed.described(workers)
-    return record.model_copy(
-        update={
-            "verdict": verdict,
-            "exit_status": int(STATUS[verdict]),
-            "recorded": Recorded(count=digest.count, errors=digest.errors),
-            "objectives": objectives,
-            "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
-            "workers": workers,
-            "stages": _stages(asked.load, digest, execution.slots),
-            "generator": generator,
-            "gateway": record.gateway.model_copy(update={"counted": counted}),
-            "notes": list(digest.notes),
-            "interrupted": INTERRUPTED in (execution.stopped, subject.probing_failed),
-        }
-    )
-
-
-def _record(
-    asked: Asked, engine: Engine, started: datetime, found: PreflightResult, *, reasons: list[Reason]
-) -> RunRecord:
-    here = machine()
-    return RunRecord(
-        pacemark=__version__,
-        workload=asked.workload.name,
-        title=asked.workload.title,
-        scale=asked.scale,
-        started=started,
-        ended=datetime.now(UTC),
-        load=asked.load,
-        window=asked.window,
-        verdict="invalid",
-        exit_status=int(STATUS["invalid"]),
-        reasons=reasons,
-        gateway=GatewayFacts(url=asked.url, version=found.gateway_version, embedded=asked.local is not None),
-        preflight=found.findings,
-        machine=here,
-        fingerprint={
-            "plan": hashlib.sha256(render(asked.workload)).hexdigest()[:16],
-            "load": ", ".join(f"{name}={value}" for name, value in load_properties(asked.load).items()),
-            "gateway": "embedded" if asked.local else "external",
-            "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
-            "jvm": engine.java.version,
-            "jmeter": engine.version,
-            **({"identities": str(len(asked.identities))} if asked.identities else {}),
-        },
-    )
-
-
-def _generator(
-    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest
-) -> Generator:
-    start = digest.start_ms / 1000 + asked.window.from_s
-    end = digest.start_ms / 1000 + asked.window.to_s
-    pauses = execution.pauses(start, end)
-    totals = execution.reported
-    connections = int(measured.cells["new_connections"].sum())
-    return Generator(
-        jmeter=engine.version,
-        java=engine.java.version,
-        heap_mb=asked.heap_mb,
-        cpu_seconds=execution.cpu_seconds(start, end),
-        cpu_share=execution.cpu_share(start, end),
-        gc_pauses=pauses.count,
-        gc_pause_ms=pauses.total_ms,
-        gc_pause_max_ms=pauses.max_ms,
-        late_wake_up_p95_ms=late_wake_up_p95_ms(measured),
-        all_busy_share=overdue_share(measured),
-        waiting_share=waiting_share(measured, asked.load),
-        new_connection_share=connections / measured.count if measured.count else None,
-        reported_count=totals[0] if totals else None,
-        reported_errors=totals[1] if totals else None,
-        exit_code=execution.exit_code,
-        stopped=execution.stopped,
-    )
-
-
-def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
-    """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    figures = []
-    for index, (start, stage) in enumerate(load.timeline()):
-        end = start + stage.seconds
-        begun = slots[index][1] if index < len(slots) else digest.between(start, end).count
-        figures.append(
-            StageFigures(
-                name=stage.name,
-                from_s=start,
-                to_s=end,
-                due=stage.slots,
-                started=begun,
-                missed=max(0, stage.slots - begun),
-            )
-        )
-    return figures
-
-
-def _counters(asked: Asked) -> Counters | str | None:
-    """None when the gateway does not count; why not, when it could not be asked."""
+def _counters(asked: Asked) -> Counted:
     try:
         token = asked.credentials or (asked.identities.first if asked.identities else None)
         with GatewayClient(asked.url, token, connection=asked.connection) as client:
             return read_counters(client)
     except GatewayError as error:
         return str(error)
-
-
-def _counted(
-    workload: Workload,
-    rpc_endpoint: str,
-    digest: Digest,
-    before: Counters | str | None,
-    after: Counters | str | None,
-) -> dict[str, tuple[int, int]]:
-    """By handler: requests the gateway counted meanwhile, and samples to which it answered."""
-    if not isinstance(before, Counters) or not isinstance(after, Counters):
-        return {}
-    if before.started_s != after.started_s:
-        return {}
-    answered: dict[str, int] = {}
-    for label, pattern in workload.handlers.items():
-        handler = pattern.replace("${MCP_RPC_ENDPOINT}", rpc_endpoint)
-        outcomes = figures(digest.only(label)).outcomes
-        answers = sum(count for outcome, count in outcomes.items() if not outcome.startswith(UNANSWERED))
-        answered[handler] = answered.get(handler, 0) + answers
-    grown = after.since(before)
-    return {handler: (grown.get(handler, 0), answers) for handler, answers in answered.items()}
-
-
-def _gone(asked: Asked, before: Counters | str | None, after: Counters | str | None) -> str:
-    if asked.local is not None and (failure := asked.local.failure):
-        return f"the gateway did not last: {failure}"
-    if not isinstance(before, Counters):
-        return ""
-    if isinstance(after, str):
-        return f"the gateway did not last: {after}"
-    restarted = after is not None and before.started_s != after.started_s
-    return "the gateway was restarted during the run" if restarted else ""

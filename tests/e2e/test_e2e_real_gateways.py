@@ -10,10 +10,11 @@ from e2e_command import Pacemark, files_with, rows
 from fake_gateway import FakeGateway
 from nginx_front import Fronts, nginx_before
 
+from pacemark.asked import Asked
 from pacemark.gateway.connection import Connection
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine
-from pacemark.run import Asked, run
+from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Objective

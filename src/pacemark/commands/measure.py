@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pacemark.asked import Asked
 from pacemark.commands.terminal import (
     TIME,
     AsJson,
@@ -45,7 +46,7 @@ from pacemark.report.progress import RunProgress
 from pacemark.results import baselines
 from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
-from pacemark.run import DASHBOARD_LIMIT, Asked, run, write_dashboard
+from pacemark.run import DASHBOARD_LIMIT, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload

@@ -179,8 +179,9 @@ class Pacer {
     // One pacer a test, whichever thread comes first; a second run in the GUI has a new engine.
     static void start(JMeterContext ctx, Properties props) {
         synchronized (props) {
-            Pacer pacer = (Pacer) props.get('pacer')
-            if (pacer == null || !pacer.engine.is(ctx.engine)) props.put('pacer', new Pacer(ctx.engine, ctx.variables))
+            // Of a run before it may be one of another class: JMeter compiles anew.
+            Object pacer = props.get('pacer')
+            if (!(pacer instanceof Pacer) || !pacer.engine.is(ctx.engine)) props.put('pacer', new Pacer(ctx.engine, ctx.variables))
         }
     }
 

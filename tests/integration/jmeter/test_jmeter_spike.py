@@ -12,11 +12,12 @@ import psutil
 import pytest
 from fake_gateway import FakeGateway
 
+from pacemark.asked import Asked
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine
 from pacemark.results.processes import PROCESSES_FILE, load_readings
 from pacemark.results.record import RunRecord
-from pacemark.run import Asked, run
+from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import SCALES, Mix

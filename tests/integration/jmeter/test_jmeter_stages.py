@@ -8,11 +8,12 @@ import pytest
 from fake_gateway import FakeGateway
 
 from pacemark import probing
+from pacemark.asked import Asked
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import slots_taken
 from pacemark.results.digest import Digest
-from pacemark.run import Asked, run
+from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import SCALES

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from fake_gateway import FakeGateway
 
+from pacemark.asked import Asked
 from pacemark.distributed import digest_of, execute
 from pacemark.errors import RunError
 from pacemark.jmeter.engine import Engine
@@ -29,7 +30,7 @@ from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import figures
-from pacemark.run import Asked, run
+from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 

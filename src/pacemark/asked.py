@@ -1,0 +1,63 @@
+"""What a run was asked to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.gateway.fixtures import Listed
+from pacemark.gateway.identities import Identities
+from pacemark.gateway.sign_in import Administrator
+from pacemark.gateway.token import Credentials
+from pacemark.jmeter.engine import default_heap_mb
+from pacemark.jmeter.workers.address import Address
+from pacemark.results.record import Window
+from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
+from pacemark.workloads.objective import Objective
+
+
+class Local(Protocol):
+    """A gateway that Pacemark itself started, as far as a run needs to know it."""
+
+    @property
+    def failure(self) -> str: ...
+
+    @property
+    def pids(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wants to be run, against what."""
+
+    workload: Workload
+    scale: str
+    load: Load
+    warm_up_s: int
+    objectives: tuple[Objective, ...]
+    url: str
+    credentials: Credentials | None
+    out: Path
+    local: Local | None = None
+    heap_mb: int = field(default_factory=default_heap_mb)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Properties of the plan that are only this workload's, such as a test server's URL."""
+    admin_url: str = ""
+    administrator: Administrator | None = None
+    """Where the Admin UI is and who signs in, for a workload whose users do."""
+    server_urls: Mapping[str, str] = field(default_factory=dict)
+    """The MCP test servers' own URLs, by name."""
+    rpc_endpoint: str = "/rpc"
+    listed_tools: Listed = field(default_factory=dict)
+    connection: Connection = DIRECT
+    identities: Identities | None = None
+    """One token a thread, instead of the one in ``credentials``."""
+    workers: tuple[Address, ...] = ()
+    """The machines that make the load; none: this one does."""
+
+    @property
+    def window(self) -> Window:
+        """The planned window, after warm-up."""
+        return Window(from_s=self.warm_up_s, to_s=self.load.duration_s)

@@ -1,0 +1,231 @@
+"""From what a run left behind to its record: evidence, verdict, figures."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pacemark import __version__, distributed
+from pacemark.asked import Asked
+from pacemark.gateway.connection import UNVERIFIED
+from pacemark.gateway.counters import Counters
+from pacemark.gateway.preflight import PreflightResult
+from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.run import INTERRUPTED, Execution
+from pacemark.jmeter.workers.share import SharedExecution
+from pacemark.jmx.plan import load_properties, render
+from pacemark.machine import machine
+from pacemark.results.digest import Digest
+from pacemark.results.judge import judge
+from pacemark.results.measurements import measure
+from pacemark.results.measurements.model import Subject
+from pacemark.results.record import (
+    GatewayFacts,
+    Generator,
+    Reason,
+    Recorded,
+    RunRecord,
+    StageFigures,
+)
+from pacemark.results.statistics import figures
+from pacemark.results.verdict import STATUS, Evidence, decide
+from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
+from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
+
+UNANSWERED = ("connect", "timeout", "reset", "bind", "error: ")
+"""Outcomes of requests to which no gateway answered, so that none counted them."""
+
+Counted = Counters | str | None
+"""The gateway's counters; None when it does not count; why not, when it could not be asked."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that passed its preflight, or did not."""
+
+    asked: Asked
+    engine: Engine
+    started: datetime
+    found: PreflightResult
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A load that was carried out. ``before`` and ``after`` it the gateway was asked what it counted."""
+
+    execution: Execution
+    subject: Subject
+    before: Counted
+    after: Counted
+
+
+def judged(begun: Begun, carried: Carried) -> RunRecord:
+    """The record of a run that left samples."""
+    asked, engine = begun.asked, begun.engine
+    execution, subject, before, after = carried.execution, carried.subject, carried.before, carried.after
+    window, digest = asked.window, subject.digest
+    requests = digest.without_lifetimes()
+    measured = requests.between(window.from_s, window.to_s)
+    own = measure(subject)
+    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
+    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
+    generator = _generator(asked, engine, execution, digest, measured)
+    shared = execution if isinstance(execution, SharedExecution) else None
+    of_workers = distributed.reasons(shared, asked.workload) if shared else []
+    unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
+    counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
+    bearer = asked.identities or asked.credentials
+    expires = bearer.expires_at if bearer else None
+    unverified = asked.connection.ignores_certificate_of(asked.url)
+    insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
+    evidence = Evidence(
+        window=window,
+        warm_up_s=asked.warm_up_s,
+        outcomes=figures(requests).outcomes,
+        recorded=digest.count,
+        parents=digest.parents,
+        in_window=measured.count,
+        labels=digest.labels,
+        expected_labels=asked.workload.labels,
+        objectives=objectives,
+        generator=generator,
+        clock_step_s=execution.clock_step_s,
+        token_expires=expires.timestamp() if expires else None,
+        ended=execution.ended,
+        gateway_gone=_gone(asked, before, after),
+        counted=counted,
+        unknown=list(dict.fromkeys(unknown)),
+        own=[*insecure, *own.reasons, *of_workers],
+    )
+    verdict, reasons = decide(evidence)
+    record = unmeasured(begun, reasons)
+    workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []
+    if workers:
+        record.fingerprint["workers"] = distributed.described(workers)
+    return record.model_copy(
+        update={
+            "verdict": verdict,
+            "exit_status": int(STATUS[verdict]),
+            "recorded": Recorded(count=digest.count, errors=digest.errors),
+            "objectives": objectives,
+            "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
+            "workers": workers,
+            "stages": _stages(asked.load, digest, execution.slots),
+            "generator": generator,
+            "gateway": record.gateway.model_copy(update={"counted": counted}),
+            "notes": list(digest.notes),
+            "interrupted": INTERRUPTED in (execution.stopped, subject.probing_failed),
+        }
+    )
+
+
+def unmeasured(begun: Begun, reasons: list[Reason]) -> RunRecord:
+    """The record of a run that has no samples: invalid, for those reasons."""
+    here, asked, engine = machine(), begun.asked, begun.engine
+    return RunRecord(
+        pacemark=__version__,
+        workload=asked.workload.name,
+        title=asked.workload.title,
+        scale=asked.scale,
+        started=begun.started,
+        ended=datetime.now(UTC),
+        load=asked.load,
+        window=asked.window,
+        verdict="invalid",
+        exit_status=int(STATUS["invalid"]),
+        reasons=reasons,
+        gateway=GatewayFacts(
+            url=asked.url, version=begun.found.gateway_version, embedded=asked.local is not None
+        ),
+        preflight=begun.found.findings,
+        machine=here,
+        fingerprint={
+            "plan": hashlib.sha256(render(asked.workload)).hexdigest()[:16],
+            "load": ", ".join(f"{name}={value}" for name, value in load_properties(asked.load).items()),
+            "gateway": "embedded" if asked.local else "external",
+            "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
+            "jvm": engine.java.version,
+            "jmeter": engine.version,
+            **({"identities": str(len(asked.identities))} if asked.identities else {}),
+        },
+    )
+
+
+def _generator(
+    asked: Asked, engine: Engine, execution: Execution, digest: Digest, measured: Digest
+) -> Generator:
+    start = digest.start_ms / 1000 + asked.window.from_s
+    end = digest.start_ms / 1000 + asked.window.to_s
+    pauses = execution.pauses(start, end)
+    totals = execution.reported
+    connections = int(measured.cells["new_connections"].sum())
+    return Generator(
+        jmeter=engine.version,
+        java=engine.java.version,
+        heap_mb=asked.heap_mb,
+        cpu_seconds=execution.cpu_seconds(start, end),
+        cpu_share=execution.cpu_share(start, end),
+        gc_pauses=pauses.count,
+        gc_pause_ms=pauses.total_ms,
+        gc_pause_max_ms=pauses.max_ms,
+        late_wake_up_p95_ms=late_wake_up_p95_ms(measured),
+        all_busy_share=overdue_share(measured),
+        waiting_share=waiting_share(measured, asked.load),
+        new_connection_share=connections / measured.count if measured.count else None,
+        reported_count=totals[0] if totals else None,
+        reported_errors=totals[1] if totals else None,
+        exit_code=execution.exit_code,
+        stopped=execution.stopped,
+    )
+
+
+def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
+    """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
+    figures = []
+    for index, (start, stage) in enumerate(load.timeline()):
+        end = start + stage.seconds
+        begun = slots[index][1] if index < len(slots) else digest.between(start, end).count
+        figures.append(
+            StageFigures(
+                name=stage.name,
+                from_s=start,
+                to_s=end,
+                due=stage.slots,
+                started=begun,
+                missed=max(0, stage.slots - begun),
+            )
+        )
+    return figures
+
+
+def _counted(
+    workload: Workload,
+    rpc_endpoint: str,
+    digest: Digest,
+    before: Counted,
+    after: Counted,
+) -> dict[str, tuple[int, int]]:
+    """By handler: requests the gateway counted meanwhile, and samples to which it answered."""
+    if not isinstance(before, Counters) or not isinstance(after, Counters):
+        return {}
+    if before.started_s != after.started_s:
+        return {}
+    answered: dict[str, int] = {}
+    for label, pattern in workload.handlers.items():
+        handler = pattern.replace("${MCP_RPC_ENDPOINT}", rpc_endpoint)
+        outcomes = figures(digest.only(label)).outcomes
+        answers = sum(count for outcome, count in outcomes.items() if not outcome.startswith(UNANSWERED))
+        answered[handler] = answered.get(handler, 0) + answers
+    grown = after.since(before)
+    return {handler: (grown.get(handler, 0), answers) for handler, answers in answered.items()}
+
+
+def _gone(asked: Asked, before: Counted, after: Counted) -> str:
+    if asked.local is not None and (failure := asked.local.failure):
+        return f"the gateway did not last: {failure}"
+    if not isinstance(before, Counters):
+        return ""
+    if isinstance(after, str):
+        return f"the gateway did not last: {after}"
+    restarted = after is not None and before.started_s != after.started_s
+    return "the gateway was restarted during the run" if restarted else ""
