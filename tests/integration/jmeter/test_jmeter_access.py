@@ -98,8 +98,8 @@ def sampler(client: str, label: str, host: str, port: int) -> Node:
         element.find("stringProp[@name='parameters']").text = url
         return Node(element)
     kind = "eu.luminis.jmeter.wssampler.OpenWebSocketSampler"
-    values = {"server": host, "port": str(port), "path": "/base/ws", "connectTimeout": "5000"}
-    fields = [jmx.string(name, value) for name, value in {**values, "readTimeout": "5000"}.items()]
+    values = {"server": host, "port": str(port), "path": "/base/ws", "connectTimeout": "20000"}
+    fields = [jmx.string(name, value) for name, value in {**values, "readTimeout": "20000"}.items()]
     element = jmx.element(kind, f"{kind}Gui", label, [jmx.boolean("TLS", True), *fields])
     return Node(element)
 
