@@ -22,6 +22,7 @@ def health(server: str) -> RestRequest:
         weight=2,
         path=f"{server.upper()}_HEALTH",
         holds=r'"(?:healthy|ok|OK|up|UP)"',
+        truth="says that it is healthy",
     )
 
 
@@ -39,6 +40,7 @@ def time(server: str) -> RestRequest:
         path=f"{server.upper()}_TIME",
         value="${timezone}",
         holds=r'"[a-z_]*time"\s*:\s*"\d{4}-',
+        truth="has a time",
         feeds=("timezones",),
     )
 
@@ -100,6 +102,7 @@ WORKLOAD = Servers(
             path="FAST_TEST_ECHO",
             body='{"message":"pacemark was here"}',
             holds="pacemark was here",
+            truth="says what was asked",
         ),
         ToolCall(server="benchmark", tool="benchmark_tool_1", weight=18, arguments=PARAMETER),
         ToolCall(server="benchmark", tool="benchmark_tool_2", weight=6, arguments=PARAMETER),
