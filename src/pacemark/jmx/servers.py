@@ -39,6 +39,9 @@ def variables(workload: Servers) -> list[Variable]:
         for setting in server.settings:
             default = setting.candidates[0].replace(",", "\\,")
             items.append(Variable(setting.name, f"${{__P({setting.name},{default})}}", setting.note))
+    if any(server.name == GATEWAY for server in workload.sessions):
+        note = "Threads that call through the gateway and do nothing else; empty: a quarter of them"
+        items.append(Variable("GATEWAY_THREADS", "${__P(GATEWAY_THREADS,)}", note))
     mix = "; ".join(
         f"{request.weight:g}% {request.label} [{', '.join(request.needs)}]" for request in workload.requests
     )
