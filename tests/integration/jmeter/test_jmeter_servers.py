@@ -280,7 +280,9 @@ def test_neither_a_server_that_goes_off_nor_a_slow_gateway_holds_the_others_up(
     with gateway, FakeMcpServer(rest={"/health": b'{"status":"healthy"}'}) as server:
         server.answer = once(20, server.stop, lost=True)
         properties = {
-            **{"FAST_TIME_URL": server.url, "GATEWAY_URL": gateway.url, "TOKEN": TOKEN},
+            "FAST_TIME_URL": server.url,
+            "GATEWAY_URL": gateway.url,
+            "TOKEN": TOKEN,
             # Its time has another path in the embedded stack; empty, it is not asked.
             "FAST_TIME_TIME": "",
         }
