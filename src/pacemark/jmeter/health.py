@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 _SUMMARY = re.compile(r"summary =\s+(\d+) in .*? Err:\s+(\d+)")
 _SLOTS = re.compile(r" pacing: stage \d+ of \d+: (\d+) slots, (\d+) taken")
+_NEVER_SENT = re.compile(r"pacing: (\d+) slots were handed over and never sent")
 _TROUBLE = re.compile(r"(?: ERROR \S+|Stopping Test: \S+?:) (.*)")
 _PAUSE = re.compile(r"^\[(?P<at>[^]]+)\].*\bGC\(\d+\) Pause .* (?P<ms>\d+(?:\.\d+)?)ms\s*$")
 
@@ -80,7 +81,10 @@ def reported_totals(jmeter_log: Path) -> tuple[int, int] | None:
 
 
 def slots_taken(jmeter_log: Path) -> list[tuple[int, int]]:
-    """Slots planned and slots taken by a thread, a pair a stage, as the plan's pacing logged at its end."""
+    """Slots planned and slots taken by a thread, a pair a stage, as the plan's pacing logged at its end.
+
+    What one thread handed over to others, which never came to it, counts as not taken in the last stage.
+    """
     if not jmeter_log.is_file():
         return []
     return slots_of(jmeter_log.read_text(encoding="utf-8", errors="replace"))
@@ -88,7 +92,11 @@ def slots_taken(jmeter_log: Path) -> list[tuple[int, int]]:
 
 def slots_of(log: str) -> list[tuple[int, int]]:
     """As ``slots_taken``, of a log's text."""
-    return [(int(slots), int(taken)) for slots, taken in _SLOTS.findall(log)]
+    pairs = [(int(slots), int(taken)) for slots, taken in _SLOTS.findall(log)]
+    if pairs:
+        slots, taken = pairs[-1]
+        pairs[-1] = slots, taken - sum(map(int, _NEVER_SENT.findall(log)))
+    return pairs
 
 
 def log_errors(jmeter_log: Path, limit: int = 3) -> list[str]:

@@ -295,7 +295,7 @@ def _response_assertion(name: str, texts: Iterable[str], field: str, kind: int, 
 
 
 def regex_extractor(
-    name: str, variable: str, pattern: str, template: str, default: str, of_headers: bool
+    name: str, variable: str, pattern: str, template: str, default: str, *, of_headers: bool
 ) -> Element:
     """A Regular Expression Extractor: the first match in the answer's headers, or in its body."""
     return element(

@@ -8,10 +8,15 @@
 //   NAME_header   the name of the session's header: X-No-Session where the server gives no session
 //   NAME_session  its value
 //   NAME_version  the protocol version that the server chose
+// Calls through the gateway have threads of their own: a thread whose slot is one hands it over to them, so
+// that no direct request waits for a thread while the gateway is slow. What they have not started when the
+// load ends is dropped, and the log says how many those were.
 // A failed assertion asks why(ctx), which alone reads the answer as JSON: that is done for failures only.
 import groovy.json.JsonSlurper
 import groovy.transform.CompileDynamic
 import groovy.transform.CompileStatic
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicLong
 import java.util.regex.Matcher
 import java.util.regex.Pattern
@@ -19,9 +24,19 @@ import org.apache.jmeter.samplers.SampleResult
 import org.apache.jmeter.threads.JMeterContext
 import org.apache.jmeter.threads.JMeterVariables
 import org.apache.jorphan.util.JMeterStopTestException
+import org.slf4j.Logger
+import org.slf4j.LoggerFactory
+
+// A slot that was handed over: its request, its id, when it was due.
+@CompileStatic
+class Slot {
+    String label, id
+    long dueNs
+}
 
 @CompileStatic
 class State {
+    boolean viaGateway
     final Deque<String> closed = new ArrayDeque<>()
     final Set<String> open = new HashSet<>()
     String opening, asked
@@ -34,9 +49,15 @@ class Servers {
     // 404 by the protocol; servers in the field say these others, too.
     static final Set<String> GONE = ['404', '400', '401', '422'] as Set
 
+    static final String END = 'default'
+    static final String GATEWAY = 'gateway'
+    static final Logger log = LoggerFactory.getLogger('pacing')
+
     final Object engine
     final Properties props
     final String mix
+    final int threads, gatewayThreads
+    final LinkedBlockingQueue<Slot> handedOver = new LinkedBlockingQueue<>()
     final Map<String, String> serverOf = [:]
     final AtomicLong openings = new AtomicLong()
     final String test = UUID.randomUUID().toString().substring(0, 8)
@@ -58,6 +79,15 @@ class Servers {
         }
         if (!sent) throw new JMeterStopTestException('no server is given: set FAST_TIME_URL, FAST_TEST_URL or BENCHMARK_URL')
         mix = sent.join('; ')
+        threads = Integer.parseInt(vars.get('THREADS'))
+        String wanted = vars.get('GATEWAY_THREADS') ?: String.valueOf(Math.max(1, threads.intdiv(4).intValue()))
+        boolean both = serverOf.containsValue(GATEWAY) && sent.any { !it.contains('% gateway ') }
+        gatewayThreads = both ? Math.min(Integer.parseInt(wanted), threads - 1) : 0
+    }
+
+    // How many of the threads before this one call through the gateway; they are spread over all.
+    private int gatewayThreadsBefore(int thread) {
+        return ((long) thread * gatewayThreads).intdiv(threads).intValue()
     }
 
     // One for the whole test, whichever thread comes first, and each thread's own variables.
@@ -74,7 +104,8 @@ class Servers {
     }
 
     private void prepare(JMeterVariables vars, int thread) {
-        State state = new State()
+        int before = gatewayThreadsBefore(thread)
+        State state = new State(viaGateway: gatewayThreadsBefore(thread + 1) > before)
         vars.put('MIX', mix)
         for (String server : vars.get('SERVERS').split(',').collect { it.trim() }) {
             String url = vars.get(server.toUpperCase() + '_URL') ?: ''
@@ -82,11 +113,12 @@ class Servers {
             if (m.matches()) {
                 int from = Integer.parseInt(m.group(2)), to = Integer.parseInt(m.group(3))
                 if (to < from) throw new JMeterStopTestException(server.toUpperCase() + '_URL: no ports in ' + url)
-                url = m.group(1) + ':' + (from + thread % (to - from + 1)) + (m.group(4) ?: '')
+                url = m.group(1) + ':' + (from + (thread - before) % (to - from + 1)) + (m.group(4) ?: '')
             }
             vars.put(server + '_url', url.endsWith('/') ? url[0..-2] : url)
             without(vars, server)
-            if (serverOf.containsValue(server)) state.closed.add(server)
+            boolean mine = gatewayThreads == 0 || (server == GATEWAY) == state.viaGateway
+            if (mine && serverOf.containsValue(server)) state.closed.add(server)
         }
         vars.putObject('sessions', state)
     }
@@ -113,7 +145,7 @@ class Servers {
         state.asked = null
         String server = state.closed.poll()
         if (server == null) {
-            String label = take(ctx)
+            String label = state.viaGateway ? taken(vars) : own(ctx)
             state.asked = serverOf.get(label)
             return label
         }
@@ -125,10 +157,54 @@ class Servers {
         return 'open ' + server
     }
 
+    // The next slot that is not the gateway's.
+    private String own(JMeterContext ctx) {
+        JMeterVariables vars = ctx.variables
+        while (true) {
+            String label = take(ctx)
+            if (label == END && over()) drop()
+            if (gatewayThreads == 0 || serverOf.get(label) != GATEWAY) return label
+            long lateNs = Long.parseLong(vars.get('late_ms')) * 1_000_000L
+            handedOver.add(new Slot(label: label, id: vars.get('REQUEST_ID'), dueNs: System.nanoTime() - lateNs))
+        }
+    }
+
+    // The next slot that was handed over.
+    private String taken(JMeterVariables vars) {
+        boolean waited = handedOver.isEmpty()
+        Slot slot = null
+        while (slot == null) {
+            if (over()) {
+                drop()
+                return END
+            }
+            try {
+                slot = handedOver.poll(100L, TimeUnit.MILLISECONDS)
+            } catch (InterruptedException ignored) {
+                return END
+            }
+        }
+        vars.put('REQUEST_ID', slot.id)
+        vars.put('late_ms', Long.toString((System.nanoTime() - slot.dueNs).intdiv(1_000_000L).longValue()))
+        vars.put('waited', waited ? '1' : '0')
+        return slot.label
+    }
+
+    private void drop() {
+        List<Slot> left = []
+        handedOver.drainTo(left)
+        if (left) log.info('{} slots were handed over and never sent', left.size())
+    }
+
     // The pacing's class is another script's.
     @CompileDynamic
     private String take(JMeterContext ctx) {
         return props.get('pacer').take(ctx)
+    }
+
+    @CompileDynamic
+    private boolean over() {
+        return props.get('pacer').over()
     }
 
     // What is wrong with the answer at hand, in a word that "pacemark stats" knows.

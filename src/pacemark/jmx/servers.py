@@ -39,6 +39,9 @@ def variables(workload: Servers) -> list[Variable]:
         for setting in server.settings:
             default = setting.candidates[0].replace(",", "\\,")
             items.append(Variable(setting.name, f"${{__P({setting.name},{default})}}", setting.note))
+    if any(server.name == GATEWAY for server in workload.sessions):
+        note = "Threads that call through the gateway and do nothing else; empty: a quarter of them"
+        items.append(Variable("GATEWAY_THREADS", "${__P(GATEWAY_THREADS,)}", note))
     mix = "; ".join(
         f"{request.weight:g}% {request.label} [{', '.join(request.needs)}]" for request in workload.requests
     )
@@ -77,30 +80,11 @@ def _opening(server: McpServer) -> Node:
         f'${{{server.name.upper()}_PROTOCOL}}","capabilities":{{}},'
         '"clientInfo":{"name":"pacemark","version":"1"}}}'
     )
-    keeps = (
-        (
-            "_header",
-            "The name of the session's header, if there is one",
-            True,
-            SESSION,
-            "$1$",
-            "X-No-Session",
-        ),
-        ("_session", "The session", True, SESSION, "$2$", "none"),
-        ("_version", "The version that the server chose", False, VERSION, "$1$", ""),
-    )
     initialize = Node(
         jmx.http_request(first, "POST", _endpoint(server.name), body),
         (
             _headers(server.name, {}),
-            *(
-                Node(
-                    jmx.regex_extractor(
-                        name, f"{server.name}{variable}", pattern, template, default, of_headers
-                    )
-                )
-                for variable, name, of_headers, pattern, template, default in keeps
-            ),
+            *_kept(server),
             _is_mine(OWN_ID),
             Node(jmx.body_assertion("has a protocol version", (RESULT, VERSION), message=WHY, regex=True)),
         ),
@@ -116,6 +100,20 @@ def _opening(server: McpServer) -> Node:
         (Node(jmx.simple_controller("true"), (initialized,)), Node(jmx.simple_controller("false"))),
     )
     return Node(jmx.simple_controller(f"open {server.name}"), (initialize, only_then))
+
+
+def _kept(server: McpServer) -> tuple[Node, ...]:
+    """What the answer to ``initialize`` says of the requests that follow."""
+    header, session, version = (f"{server.name}_{what}" for what in ("header", "session", "version"))
+    return (
+        Node(
+            jmx.regex_extractor(
+                "The session's header", header, SESSION, "$1$", "X-No-Session", of_headers=True
+            )
+        ),
+        Node(jmx.regex_extractor("The session", session, SESSION, "$2$", "none", of_headers=True)),
+        Node(jmx.regex_extractor("The version chosen", version, VERSION, "$1$", "", of_headers=False)),
+    )
 
 
 def _request(request: ToolCall | RestRequest) -> Node:
@@ -155,7 +153,7 @@ def _rest(request: RestRequest) -> Node:
         jmx.http_request(request.label, request.method, url, request.body),
         (
             Node(jmx.headers("Formats", formats)),
-            Node(jmx.body_assertion(f"matches {request.holds}", (request.holds,), regex=True)),
+            Node(jmx.body_assertion(request.truth, (request.holds,), regex=True)),
         ),
     )
 

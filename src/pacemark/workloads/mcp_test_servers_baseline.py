@@ -22,6 +22,7 @@ def health(server: str) -> RestRequest:
         weight=2,
         path=f"{server.upper()}_HEALTH",
         holds=r'"(?:healthy|ok|OK|up|UP)"',
+        truth="says that it is healthy",
     )
 
 
@@ -39,6 +40,7 @@ def time(server: str) -> RestRequest:
         path=f"{server.upper()}_TIME",
         value="${timezone}",
         holds=r'"[a-z_]*time"\s*:\s*"\d{4}-',
+        truth="has a time",
         feeds=("timezones",),
     )
 
@@ -82,7 +84,7 @@ WORKLOAD = Servers(
         McpServer(name="benchmark", rest=(health_path("benchmark"),), at_gateway="benchmark"),
         McpServer(name=GATEWAY),
     ),
-    # Few through the gateway: while it is slow it holds threads, and the direct requests would wait for them.
+    # Few through the gateway: it takes some twenty times the processor time of a direct call.
     requests=(
         ToolCall(server="fast_time", tool="get_system_time", weight=18, arguments=ZONE, feeds=("timezones",)),
         ToolCall(server="fast_time", tool="convert_time", weight=12, arguments=MEETING, feeds=("timezones",)),
@@ -100,6 +102,7 @@ WORKLOAD = Servers(
             path="FAST_TEST_ECHO",
             body='{"message":"pacemark was here"}',
             holds="pacemark was here",
+            truth="says what was asked",
         ),
         ToolCall(server="benchmark", tool="benchmark_tool_1", weight=18, arguments=PARAMETER),
         ToolCall(server="benchmark", tool="benchmark_tool_2", weight=6, arguments=PARAMETER),

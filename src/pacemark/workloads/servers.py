@@ -120,7 +120,9 @@ class RestRequest(Vocabulary):
     """What is appended to the path."""
     body: str = ""
     holds: str
-    """A regular expression that the answer matches somewhere."""
+    """A regular expression that a true answer matches somewhere."""
+    truth: str
+    """The same in words."""
     feeds: tuple[Feed, ...] = ()
 
     @property
@@ -138,10 +140,6 @@ class RestRequest(Vocabulary):
     @property
     def needs(self) -> tuple[str, ...]:
         return f"{self.server.upper()}_URL", self.path
-
-    @property
-    def truth(self) -> str:
-        return f"matches {self.holds}"
 
 
 class Pair(NamedTuple):

@@ -32,8 +32,10 @@ from pacemark.workloads.servers import Servers
 pytestmark = pytest.mark.jmeter
 
 TOKEN = "a-token-that-must-not-be-seen"
-LOAD = Load(threads=6, ramp_up_s=1, duration_s=10, rate_per_s=60)
+LOAD = Load(threads=8, ramp_up_s=1, duration_s=9, rate_per_s=60)
 ADDED_MS = 20
+THREADS = {"fast_time": 6, "fast_test": 6, "benchmark": 6, "gateway": 2}
+"""Of eight a quarter calls through the gateway, and does nothing else."""
 PREFIXES = {"fast-time": "get-system-time", "fast-test": "echo", "benchmark": "benchmark-tool-1"}
 
 
@@ -71,7 +73,7 @@ class Run:
         return total
 
     def measured(self, one: Servers) -> Measurement:
-        window = Window(from_s=LOAD.ramp_up_s, to_s=LOAD.duration_s)
+        window = Window(from_s=0, to_s=LOAD.duration_s)
         return measure(Subject(workload=one, load=LOAD, window=window, digest=self.digest))
 
 
@@ -184,14 +186,14 @@ def test_every_slot_is_one_request_and_the_openings_are_beside_them(run: Run) ->
 @pytest.mark.parametrize("name", ["fast_time", "gateway"])
 def test_a_thread_opens_one_session_with_each_server_and_says_that_it_did(run: Run, name: str) -> None:
     (server,) = run.servers[name]
-    assert len(server.opened) == len(server.notified) == LOAD.threads
-    assert run.outcomes(f"{name} initialize") == {"ok": LOAD.threads}
+    assert len(server.opened) == len(server.notified) == THREADS[name]
+    assert run.outcomes(f"{name} initialize") == {"ok": THREADS[name]}
     assert server.complaints == []
 
 
 def test_the_threads_are_spread_over_the_ports_of_a_range(run: Run) -> None:
     first, second = run.servers["benchmark"]
-    assert len(first.opened) == len(second.opened) == LOAD.threads / 2
+    assert len(first.opened) == len(second.opened) == THREADS["benchmark"] / 2
     assert set(first.by_session) == set(first.opened)
     assert sum(first.calls.values()) > 0 < sum(second.calls.values())
 
@@ -222,8 +224,8 @@ def test_the_books_agree_call_by_call(run: Run) -> None:
 
 def test_a_session_that_is_gone_is_opened_anew_once_a_thread(run: Run) -> None:
     (server,) = run.servers["fast_test"]
-    assert 0 < server.forgotten <= LOAD.threads
-    assert len(server.opened) == LOAD.threads + server.forgotten
+    assert 0 < server.forgotten <= THREADS["fast_test"]
+    assert len(server.opened) == THREADS["fast_test"] + server.forgotten
     assert len(server.notified) == len(server.opened)
     calls = [label for label in run.digest.labels if label.startswith("fast_test") and "POST" not in label]
     lost = sum(run.outcomes(label).get("HTTP 404", 0) for label in calls)
@@ -265,24 +267,43 @@ def test_the_token_goes_to_the_gateway_only_and_into_no_file(run: Run) -> None:
     ] == []
 
 
-def test_a_server_that_goes_off_costs_its_requests_and_nothing_hangs(engine: Engine, tmp_path: Path) -> None:
-    """The plan alone, as `jmeter -n` has it: one server is given, so nothing is sent to the others."""
+def test_neither_a_server_that_goes_off_nor_a_slow_gateway_holds_the_others_up(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """The plan as `jmeter -n` has it: nothing is sent to the servers that are not given."""
     load = Load(threads=4, ramp_up_s=1, duration_s=5, rate_per_s=25)
     one = workload("mcp_test_servers_baseline")
     assert isinstance(one, Servers)
     run = Run(tmp_path)
-    with FakeMcpServer(rest={"/health": b'{"status":"healthy"}'}) as server:
+    gateway = FakeMcpServer(tools=["fast-time-get-system-time"], token=TOKEN)
+    gateway.delay_s = 2
+    with gateway, FakeMcpServer(rest={"/health": b'{"status":"healthy"}'}) as server:
         server.answer = once(20, server.stop, lost=True)
-        # Its time has another path in the embedded stack; empty, it is not asked.
-        properties = {"FAST_TIME_URL": server.url, "FAST_TIME_TIME": ""}
+        properties = {
+            "FAST_TIME_URL": server.url,
+            "GATEWAY_URL": gateway.url,
+            "TOKEN": TOKEN,
+            # Its time has another path in the embedded stack; empty, it is not asked.
+            "FAST_TIME_TIME": "",
+        }
         execution = run.execute(engine, one, load, properties)
     assert (execution.exit_code, execution.stopped) == (0, "")
-    assert {label.split(" ")[0] for label in run.digest.labels} == {"fast_time"}
-    calls = sum(run.digest.only(f"fast_time {tool}").count for tool in ("get_system_time", "convert_time"))
-    ok = sum(run.outcomes(f"fast_time {tool}").get("ok", 0) for tool in ("get_system_time", "convert_time"))
+    digest = run.digest
+    assert {label.split(" ")[0] for label in digest.labels} == {"fast_time", "gateway"}
+    direct = ("fast_time get_system_time", "fast_time convert_time")
+    calls = sum(digest.only(label).count for label in direct)
+    ok = sum(run.outcomes(label).get("ok", 0) for label in direct)
     assert ok == sum(server.calls.values()) - 1 == 19
     assert calls > ok
-    assert set(figures(run.digest).outcomes) <= {"ok", "connect", "reset", "timeout"}
+    assert set(figures(digest).outcomes) <= {"ok", "connect", "reset", "timeout"}
     # Without a session it is tried anew, but once for each request at the most.
-    tried = run.digest.only("fast_time initialize").count - load.threads
+    tried = digest.only("fast_time initialize").count - 3
     assert 0 <= tried <= calls - ok
+    # One thread of four calls through the gateway, 2 s each: what it did not come to is not counted as sent.
+    through = "gateway fast_time get_system_time"
+    assert len(gateway.opened) == 1
+    assert run.outcomes(through) == {"ok": gateway.calls["fast-time-get-system-time"]}
+    assert digest.only(through).count <= 3
+    unpaced = int(digest.cells.filter(digest.cells["waited"].is_null())["count"].sum())
+    assert sum(taken for _, taken in slots_taken(tmp_path / "jmeter.log")) == digest.count - unpaced
+    assert "slots were handed over and never sent" in (tmp_path / "jmeter.log").read_text(encoding="utf-8")
