@@ -108,7 +108,7 @@ def test_two_engines_are_one_load(
     engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], tmp_path: Path
 ) -> None:
     one = workload("mcp_jsonrpc_baseline")
-    load = Load(threads=7, ramp_up_s=0, duration_s=6, rate_per_s=101)
+    load = Load(threads=7, ramp_up_s=0, duration_s=6, rate_per_s=51)
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     plan = run_dir / "plan.jmx"
@@ -146,8 +146,8 @@ def test_two_engines_are_one_load(
     assert figures(digest).outcomes == {"ok": digest.count}
     assert execution.reported == (digest.count, 0)
     assert execution.slots == [(planned, digest.count)]
-    assert planned * 0.8 < digest.count <= planned == 606
-    assert all(share.started <= 303 for share in execution.shares)
+    assert planned / 2 < digest.count <= planned == 306
+    assert all(share.started <= 153 for share in execution.shares)
     assert digest.window.seconds < 7.5
     assert [share.threads for share in execution.shares] == [4, 3]
     for request in one.requests:
@@ -224,9 +224,9 @@ def test_an_engine_ends_with_its_controller(engine: Engine, pair: list[Worker], 
     again = Link.to(at.address, Keystore.find(keys), engine)
     assert abs(again.clock_offset().seconds) < 0.5
     at.process.send_signal(signal.SIGKILL)
-    with pytest.raises(LostWorkerError):
-        for _ in range(100):
-            again.ask("time")
+    at.process.wait(10)
+    with pytest.raises(LostWorkerError, match="connection"):
+        again.ask("time")
     again.close()
 
 
