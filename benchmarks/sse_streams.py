@@ -1,7 +1,7 @@
 """Does one JMeter hold a thousand event streams, and measure a known delay? Exits with 1 when it does not.
 
 The server is ours, in a process of its own (``tests/event_streams.py``): it counts what it opened, sent and
-saw closed, and answers each message after a known time.
+saw closed, answers each message after 100 ms, and measures how long that took it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pacemark.workloads.streams import CONNECT, FIRST_EVENT, ROUND_TRIP, STREAM_
 SERVER = Path(__file__).parents[1] / "tests" / "event_streams.py"
 DELAY_MS = 100
 CLAIM_MS = 5
-"""The known delay is measured within so much at P50."""
+"""The delay that the server's books have is measured within so much at P50."""
 
 
 class Server:
@@ -76,7 +76,8 @@ def measure(load: Load) -> tuple[str, bool]:
     )
     pauses = carried.execution.pauses(carried.execution.started, carried.execution.ended)
     cpu_s = carried.cpu_s(load.ramp_up_s, load.duration_s)
-    holds = agreed and abs(round_trip - DELAY_MS) <= CLAIM_MS
+    real = books["delay_p50_ms"]
+    holds = agreed and abs(round_trip - real) <= CLAIM_MS
     return row(
         f"{streams:,}",
         f"{shortest_s:.1f} s",
@@ -84,7 +85,7 @@ def measure(load: Load) -> tuple[str, bool]:
         digest.errors,
         f"{replies.count:,} / {books['replies']:,}",
         *(percentile(digest.only(label), "50") for label in (CONNECT, FIRST_EVENT)),
-        f"{round_trip} of {DELAY_MS}",
+        f"{round_trip} / {real}",
         percentile(steady.only(ROUND_TRIP), "95"),
         late_wake_up_p95_ms(steady),
         f"{100 * cpu_s / (carried.execution.cores * (load.duration_s - load.ramp_up_s)):.0f} %",
@@ -110,7 +111,7 @@ def main() -> None:
             "replies, JMeter / server",
             "headers P50",
             "first event P50",
-            "round trip P50",
+            "round trip P50, JMeter / server",
             "P95",
             "late P95",
             "JMeter's CPU",

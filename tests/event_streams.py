@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import statistics
 import struct
 import sys
 import threading
@@ -43,6 +44,8 @@ class Books:
     open_now: int = 0
     posts_without_stream: int = 0
     ids: Counter[str] = field(default_factory=Counter)
+    delays_s: list[float] = field(default_factory=list)
+    """From each message read to its reply written: the delay that was set, and what the machine added."""
 
 
 class Session:
@@ -210,9 +213,10 @@ class EventStreams:
         self.books.ids[call["id"]] += 1
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
         number = int(target.rpartition("=")[2])
-        self._loop.call_at(self._loop.time() + self.delay_s, self._answer, number, call)
+        now = self._loop.time()
+        self._loop.call_at(now + self.delay_s, self._answer, number, call, now)
 
-    def _answer(self, number: int, call: dict[str, Any]) -> None:
+    def _answer(self, number: int, call: dict[str, Any], read_s: float) -> None:
         session = self._sessions.get(number)
         if session is None:
             self.books.posts_without_stream += 1
@@ -223,6 +227,7 @@ class EventStreams:
         session.event("message", json.dumps({"jsonrpc": "2.0", "id": call["id"], "method": "ping"}))
         session.event("message", json.dumps(answer, indent=1))
         self.books.replies += 1
+        self.books.delays_s.append(self._loop.time() - read_s)
 
 
 def true_reply(call: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +240,9 @@ def main() -> None:
         print(server.port, flush=True)
         for _ in sys.stdin:
             books = {name: value for name, value in vars(server.books).items() if isinstance(value, int)}
-            print(json.dumps({**books, "distinct_ids": len(server.books.ids)}), flush=True)
+            books |= {"distinct_ids": len(server.books.ids)}
+            books |= {"delay_p50_ms": round(1000 * statistics.median(server.books.delays_s or [0]))}
+            print(json.dumps(books), flush=True)
 
 
 if __name__ == "__main__":

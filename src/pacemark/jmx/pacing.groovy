@@ -222,16 +222,16 @@ class Pacer {
     }
 
     // The same for a thread that holds its connection to the end of the load, however early its last slot is.
-    // Null, and the slot stays, when `broken` is true before that; whoever makes it so unparks the thread. Each
-    // slot comes up to half the distance of two earlier: evenly spaced, they would meet a server that polls for
+    // Null, and the slot stays, when `broken` is true before that; whoever makes it so unparks the thread. Slots
+    // are moved by up to a quarter of their distance: evenly spaced, they would meet a server that polls for
     // them at one and the same instant of its cycle. (Multiples of the golden ratio fall evenly.)
     String takeHeld(JMeterContext ctx, BooleanSupplier broken) {
         int thread = index(ctx)
         long[] next = ownNext(thread)
         double slot = thread + (double) next[0] * threads, golden = slot * 0.6180339887498949d
-        double earlier = (golden - Math.floor(golden)) / 2.0d * threads
-        double due = Math.max((slot - earlier) / rate, rampUp * (thread + 0.5d) / threads)
-        if (slot / rate >= duration || over()) {
+        double moved = slot + (golden - Math.floor(golden) - 0.5d) / 2.0d * threads
+        double due = Math.max(moved / rate, rampUp * (thread + 0.5d) / threads)
+        if (due >= duration || over()) {
             parkUntil(startNs + (long) (duration * 1e9d), broken)
             if (!over()) return broken.asBoolean ? null : END
             if (leaving.incrementAndGet() == own((long) threads)) report()
@@ -242,7 +242,7 @@ class Pacer {
         if (!parkUntil(dueNs, broken)) return END
         if (broken.asBoolean) return null
         next[0]++
-        stages[slot / rate < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
+        stages[due < rampUp || stages.size() == 1 ? 0 : 1].next.getAndIncrement()
         return begin(ctx.variables, dueNs, waited)
     }
 

@@ -8,6 +8,7 @@ from pacemark.errors import Exit
 from pacemark.results.judge import one_line
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Generator, JudgedObjective, Reason, Verdict, Window
+from pacemark.workloads.objective import OWN
 
 CPU_LIMIT = 0.9
 """Of the processor time that JMeter could get: above it the generator was the limit."""
@@ -178,7 +179,8 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
     generator, window = evidence.generator, evidence.window
     for judged in evidence.objectives:
         if judged.outcome == "not judged":
-            yield _warning(one_line(judged), "lengthen the run or raise its rate")
+            remedy = "" if judged.objective.metric in OWN else "lengthen the run or raise its rate"
+            yield _warning(one_line(judged), remedy)
     pause, longest = generator.gc_pause_ms or 0.0, generator.gc_pause_max_ms or 0.0
     if longest > GC_WARNING_MS or pause > GC_WARNING_SHARE * window.seconds * 1000:
         yield _warning(
