@@ -137,7 +137,7 @@ def test_without_processes_memory_is_not_measured_and_the_leak_not_judged() -> N
 
 
 def test_too_few_readings_and_a_run_cut_short_are_not_judged() -> None:
-    assert "too few readings" in judged(measured(readings(1)[::20])).why
+    assert "too few readings" in judged(measured(readings(1)[::30])).why
     gap = [one for one in readings(1) if not 1800 < one.at_s < 2100]
     assert "too few readings" in judged(measured(gap)).why
     assert judged(measured(readings(1), cut_short=True)).why == "the load ended before its time"

@@ -11,7 +11,7 @@ from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, ProcessReading, Subject
 from pacemark.results.record import Chart, Column, Section, Series
 from pacemark.results.statistics import percentile
-from pacemark.results.trend import LEAST_POINTS, Trend, trend
+from pacemark.results.trend import Trend, trend
 from pacemark.workloads.objective import Basis
 
 SLICES = 24
@@ -56,7 +56,7 @@ def measure(subject: Subject) -> Measurement:
     edges = _edges(subject.load.duration_s, digest.slice_s)
     services = _gateways(subject.processes)
     slices = _slices(digest, basis, list(services.values()), edges)
-    worst, own = _judged(subject, services, edges)
+    worst, own = _judged(subject, services)
     return Measurement(
         own={("growth", "%"): own},
         sections=[
@@ -117,33 +117,38 @@ def _settled_s(subject: Subject) -> float:
     return max(subject.window.from_s, subject.load.duration_s * SETTLING)
 
 
-def _judged(
-    subject: Subject, services: dict[str, list[ProcessReading]], edges: Sequence[tuple[float, float]]
-) -> tuple[Trend | None, Own]:
+def _judged(subject: Subject, services: dict[str, list[ProcessReading]]) -> tuple[Trend | None, Own]:
     if not services:
         return None, Own(None, _NOT_OURS)
     if subject.cut_short:
         return None, Own(None, "the load ended before its time")
     judged = []
     for service, readings in services.items():
-        line = _memory_trend(readings, [edge for edge in edges if edge[0] >= _settled_s(subject)])
+        line = _memory_trend(subject, readings)
         grown = line.growth(0, subject.load.duration_s) if line else None
         if line is None or grown is None:
-            takes = f"it takes {LEAST_READINGS} in each slice, and {LEAST_POINTS} slices"
+            takes = f"it takes {LEAST_READINGS} in each of {SLICES // 2} slices"
             return None, Own(None, f"too few readings of {service}'s memory: {takes}")
         judged.append((grown[0], service, line, grown[1:]))
     value, service, line, interval = max(judged, key=lambda one: one[0])
     return line, Own(value, f"{service} {_slope(line)} an hour", interval)
 
 
-def _memory_trend(readings: Sequence[ProcessReading], edges: Sequence[tuple[float, float]]) -> Trend | None:
-    points = []
-    for start, end in edges:
-        inside = [one for one in readings if start <= one.at_s < end]
-        if len(inside) < LEAST_READINGS:
-            return None
-        points.append((median(one.at_s for one in inside), median(one.memory_bytes / _MB for one in inside)))
-    return trend(points)
+def _memory_trend(subject: Subject, readings: Sequence[ProcessReading]) -> Trend | None:
+    """Of the slices of which each has enough readings, or of slices of twice the width."""
+    for slices in (SLICES, SLICES // 2):
+        width_s = subject.load.duration_s / slices
+        starts = (n * width_s for n in range(slices))
+        settled = [start for start in starts if start >= _settled_s(subject) - 1e-6]
+        inside = [[one for one in readings if start <= one.at_s < start + width_s] for start in settled]
+        if min(map(len, inside), default=0) >= LEAST_READINGS:
+            return trend([_middle(found) for found in inside])
+    return None
+
+
+def _middle(readings: Sequence[ProcessReading]) -> tuple[float, float]:
+    """Their median instant, in seconds, and their median memory, in MB."""
+    return median(one.at_s for one in readings), median(one.memory_bytes / _MB for one in readings)
 
 
 def _slope(line: Trend) -> str:
@@ -152,7 +157,8 @@ def _slope(line: Trend) -> str:
 
 
 def _hourly(per_s: float) -> str:
-    return f"{per_s * 3600:+.3g}" if math.isfinite(per_s) else f"{per_s:+}"
+    hourly = per_s * 3600
+    return f"{hourly:+.3g}" if abs(hourly) < 1000 or math.isinf(hourly) else f"{hourly:+,.0f}"
 
 
 def _summary(subject: Subject, slices: Sequence[Slice], own: Own) -> str:
