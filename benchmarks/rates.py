@@ -13,12 +13,8 @@ from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Mix
 
-<<<<<<< HEAD
-MIXES = {name: one for name, one in WORKLOADS.items() if isinstance(one, Mix)}
-=======
 # Those whose rate is constant after the ramp-up.
 STEADY = [name for name, one in WORKLOADS.items() if isinstance(one, Mix) and not one.scales["full"].shape]
->>>>>>> soak
 WINDOW_S = 10
 """The claim: over any so many seconds after warm-up the mean is within 1 % of the target, or one request."""
 MIX_OVER = 1000
@@ -85,11 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=float, nargs="+", default=[100, 500, 1000, 2000])
     parser.add_argument("--seconds", type=int, default=60, help="of load, 10 of them ramp-up")
-<<<<<<< HEAD
-    parser.add_argument("--workloads", nargs="+", default=list(MIXES), choices=list(MIXES))
-=======
     parser.add_argument("--workloads", nargs="+", default=STEADY, choices=STEADY)
->>>>>>> soak
     asked = parser.parse_args()
     print(
         table_head(
