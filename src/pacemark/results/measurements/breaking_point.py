@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pacemark.results.bracket import Bracket
-from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, first_breach, holds
+from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, ends_well, first_breach, holds
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.measurements.stages import reached
@@ -33,13 +33,12 @@ CRITERION = (
 
 def to_probe(subject: Subject) -> Bracket | None:
     """Between which rates it broke, where a probe between both would tell more; None where none would, or
-    where the gateway did not even hold the rate after the step down."""
+    where the gateway did not even come back to hold the rate after the step down."""
     every = reached(subject)
     levels = _levels(every)
     found = _bracket(subject, levels, _probe_holds(subject))
-    last = every[-1:] if len(every) > len(levels) else []
-    is_gone = any(hold.breaches and hold.outcome != "generator" for hold in last)
-    return found if found.is_open and not is_gone else None
+    is_back = len(every) == len(levels) or ends_well(every[-1], subject.load, subject.digest)
+    return found if found.is_open and is_back else None
 
 
 def measure(subject: Subject) -> Measurement:
