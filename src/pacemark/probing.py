@@ -46,9 +46,9 @@ def probed(
     """The subject with the probes that its workload needs.
 
     There are none where the load was cut short, where every rate was held or none, where JMeter was the
-    limit, or where the gateway did not recover. Each halves what lies between the highest rate held and the
-    lowest not held, until these are within a tenth. Probe N's files are in ``directory/probes/N``. When the
-    user interrupts one it says so.
+    limit, or where the gateway did not hold the rate after the step down. Each halves what lies between the
+    highest rate held and the lowest not held, until these are within a tenth. Probe N's files are in
+    ``directory/probes/N``. When the user interrupts one it says so.
     """
     if MEASUREMENT not in subject.workload.measurements:
         return subject

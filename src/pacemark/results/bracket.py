@@ -11,7 +11,7 @@ PRECISION = 0.1
 """How much higher than the highest rate held the lowest that was not may be."""
 
 MOST_IN_VAIN = 2
-"""Probes that told nothing, after which no more are made."""
+"""Probes in a row that told nothing, after which no more are made."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,15 @@ class Bracket:
             return cls(held, None, _unclear(lost), is_fault=True)
         if held is None and broke is None:
             return cls(unclear=f"every hold is too short: in {levels[-1].name} {levels[-1].why}")
-        in_vain = [probe for probe in probes if probe.outcome in ("generator", "too few")]
+        in_vain = 0
         for probe in probes:
+            in_vain = 0 if probe.outcome in ("held", "broke") else in_vain + 1
             if probe.outcome == "held":
                 held = probe
             elif probe.outcome == "broke":
                 broke = probe
-        if len(in_vain) >= MOST_IN_VAIN:
-            return cls(held, broke, _unclear(in_vain[-1]), is_fault=True)
+        if in_vain >= MOST_IN_VAIN:
+            return cls(held, broke, _unclear(probes[-1]), is_fault=True)
         return cls(held, broke)
 
     @property

@@ -114,6 +114,13 @@ def first_breach(hold: Hold, load: Load, digest: Digest, from_s: float) -> tuple
     return hold.window.from_s, list(hold.breaches)
 
 
+def ends_well(hold: Hold, load: Load, digest: Digest) -> bool:
+    """Whether no limit was broken in a hold's last ``WINDOW_S`` seconds."""
+    start = max(hold.window.from_s, hold.window.to_s - max(WINDOW_S, digest.slice_s))
+    end = digest.without_lifetimes().between(start, hold.window.to_s)
+    return not any(_breaches(end, _due(load, end.window)))
+
+
 def error_percent(digest: Digest) -> float | None:
     """Failed samples in percent; None without samples."""
     return digest.errors * 100 / digest.count if digest.count else None

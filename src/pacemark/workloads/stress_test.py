@@ -8,8 +8,8 @@ last phase that held and the first that did not, Pacemark then looks closer, by 
 What its verdict means: the request's objective is "find limit", so to find one is no failure. The run passes
 when the limit was found, or lies above the highest rate; when at least the first phase's rate, a tenth of the
 highest, was held; and when P95 was back within 30 s of the step down and errors within 60 s (the request's
-criteria of recovery). It fails when the gateway did not come back, and is invalid when JMeter was the limit.
-How high the limit must be is the user's to say: ``--objective 'breaking_point >= 2000/s'``.
+criteria of recovery). It fails when the gateway was not back at the end, and is invalid when JMeter was the
+limit. How high the breaking point must be is the user's to say: ``--objective 'breaking_point >= 2000/s'``.
 """
 
 from pacemark.workloads.load import Load, Stage

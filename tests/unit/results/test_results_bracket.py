@@ -95,7 +95,10 @@ def test_one_probe_in_vain_is_made_again_and_two_are_one_too_many() -> None:
     once = Bracket.of(levels, [LIMITED])
     assert rates(once) == (1, 4)
     assert once.is_open
-    twice = Bracket.of(levels, [LIMITED, hold(2, "broke"), LIMITED])
+    between = Bracket.of(levels, [LIMITED, hold(2, "broke"), LIMITED])
+    assert rates(between) == (1, 2)
+    assert between.is_open
+    twice = Bracket.of(levels, [hold(2, "broke"), LIMITED, LIMITED])
     assert twice.is_fault
     assert not twice.is_open
 

@@ -199,6 +199,17 @@ def test_a_gateway_that_does_not_recover_fails_and_is_not_probed(tmp_path: Path)
     assert "did not recover: errors were not below 0.1%" in reasons[0].text
 
 
+def test_a_load_without_a_step_down_says_nothing_of_recovery(tmp_path: Path) -> None:
+    shape = LOAD.shape[:-1]
+    load = Load(threads=60, ramp_up_s=2, duration_s=81, rate_per_s=100, shape=shape)
+    gateway = Gateway(limit_per_s=47)
+    found = gateway.probe(tmp_path, subject(tmp_path, load, limit_per_s=47))
+    assert gateway.loads
+    measured = measure(found)
+    assert measured.own["recovery", "s"].why == "the load has no step down"
+    assert measured.reasons == []
+
+
 def test_a_probe_has_threads_in_proportion_and_is_bounded_in_time() -> None:
     full = STRESS.scales["full"]
     assert most_seconds(STRESS, full) <= 15 * 60

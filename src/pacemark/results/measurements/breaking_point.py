@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pacemark.results.bracket import Bracket
-from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, first_breach, holds
+from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, ends_well, first_breach, holds
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.measurements.stages import reached
@@ -33,12 +33,12 @@ CRITERION = (
 
 def to_probe(subject: Subject) -> Bracket | None:
     """Between which rates it broke, where a probe between both would tell more; None where none would, or
-    where the gateway has not come back from the main load."""
+    where the gateway did not even come back to hold the rate after the step down."""
     every = reached(subject)
-    found = _bracket(subject, _levels(every), _probe_holds(subject))
-    if not found.is_open or any(one.failed for one in _recoveries(subject, every)):
-        return None
-    return found
+    levels = _levels(every)
+    found = _bracket(subject, levels, _probe_holds(subject))
+    is_back = len(every) == len(levels) or ends_well(every[-1], subject.load, subject.digest)
+    return found if found.is_open and is_back else None
 
 
 def measure(subject: Subject) -> Measurement:
@@ -174,6 +174,9 @@ def _recoveries(subject: Subject, every: Sequence[Hold]) -> tuple[Recovery, Reco
         unknown = Recovery(None, "the load was cut short")
         return unknown, unknown
     first, last = every[0], every[-1]
+    if len(every) == len(_levels(every)):
+        unknown = Recovery(None, "the load has no step down")
+        return unknown, unknown
     step_s = [start for start, stage in subject.load.timeline() if stage.is_hold][-1]
     after = Window(from_s=step_s, to_s=last.window.to_s)
     digest = subject.digest.without_lifetimes()
