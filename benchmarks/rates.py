@@ -14,7 +14,9 @@ from pacemark.workloads.load import Load
 from pacemark.workloads.model import Mix
 
 # Those whose rate is constant after the ramp-up.
-STEADY = [name for name, one in WORKLOADS.items() if isinstance(one, Mix) and not one.scales["full"].shape]
+STEADY = {
+    name: one for name, one in WORKLOADS.items() if isinstance(one, Mix) and not one.scales["full"].shape
+}
 WINDOW_S = 10
 """The claim: over any so many seconds after warm-up the mean is within 1 % of the target, or one request."""
 MIX_OVER = 1000
@@ -81,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=float, nargs="+", default=[100, 500, 1000, 2000])
     parser.add_argument("--seconds", type=int, default=60, help="of load, 10 of them ramp-up")
-    parser.add_argument("--workloads", nargs="+", default=STEADY, choices=STEADY)
+    parser.add_argument("--workloads", nargs="+", default=list(STEADY), choices=list(STEADY))
     asked = parser.parse_args()
     print(
         table_head(
@@ -102,7 +104,7 @@ def main() -> None:
     held = []
     with Loopback() as nginx:
         for rate in asked.rates:
-            for workload in (MIXES[name] for name in asked.workloads):
+            for workload in (STEADY[name] for name in asked.workloads):
                 threads = workload.scales["full"].threads
                 wait_until_quiet()
                 load = Load(threads=threads, ramp_up_s=10, duration_s=asked.seconds, rate_per_s=rate)

@@ -176,10 +176,10 @@ class Connections {
         }
     }
 
-    // What is no message had no slot: it starts when it starts.
+    // What is no message has no slot: it starts when it starts.
     private static String ask(JMeterContext ctx, Connection mine, String name) {
         ctx.variables.put('late_ms', '0')
-        ctx.variables.put('waited', '')
+        ctx.variables.put('waited', '2')
         return mine.doing = name
     }
 

@@ -19,6 +19,9 @@ SAMPLES_FILE = "samples.jtl"
 LIFETIME = " lifetime"
 """How the label of a sample ends that says how long a connection lasted."""
 
+NO_SLOT = 2
+"""``waited`` of a sample that the pacing had no slot for, such as a connection's handshake or its end."""
+
 _FORMAT = 1
 _META = "pacemark.digest"
 _KEYS = {
@@ -48,8 +51,8 @@ class Digest:
     ``cells`` has the columns ``slice`` (number of the slice in which the sample started, counted from the
     first sample), ``label``, ``outcome``, ``elapsed_ms``, ``response_ms`` (elapsed plus how late the request
     started; null where that is unknown), ``waited`` (1 when its thread was idle before it, 0 when the
-    request was overdue already, null where unknown), ``count``, ``bytes``, ``new_connections`` and
-    ``all_threads`` (the most at once), sorted, each combination once.
+    request was overdue already, ``NO_SLOT`` where it had none, null where unknown), ``count``, ``bytes``,
+    ``new_connections`` and ``all_threads`` (the most at once), sorted, each combination once.
     """
 
     cells: pl.DataFrame

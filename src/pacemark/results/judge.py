@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pacemark.results.digest import Digest
+from pacemark.results.digest import NO_SLOT, Digest
 from pacemark.results.record import JudgedObjective, Window
 from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
 from pacemark.workloads.objective import OWN, Basis, Objective
@@ -126,9 +126,12 @@ def _judged_rate(objective: Objective, digest: Digest, window: Window, due: floa
         return _not_judged(objective, "the rate that was asked for is of all requests, not of one label")
     if not due:
         return _not_judged(objective, "no rate was asked for in the window")
-    # What had no slot, such as a handshake made anew, is no part of what was asked for.
-    paced = int(digest.cells.filter(pl.col("waited").is_not_null())["count"].sum()) or digest.count
-    return _decided(objective, paced / digest.seconds * window.seconds * 100 / due)
+    return _decided(objective, _paced(digest) / digest.seconds * window.seconds * 100 / due)
+
+
+def _paced(digest: Digest) -> int:
+    """The samples that had a slot, or do not tell. A handshake that was made anew was not asked for."""
+    return int(digest.cells.filter(pl.col("waited").ne_missing(NO_SLOT))["count"].sum())
 
 
 def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pacemark.results.digest import Digest
+from pacemark.results.digest import NO_SLOT, Digest
 from pacemark.results.statistics import rank
 from pacemark.workloads.load import Load
 
@@ -27,7 +27,7 @@ def overdue_share(digest: Digest) -> float | None:
 
     None where the samples do not tell.
     """
-    known = digest.cells.filter(pl.col("waited").is_not_null())
+    known = digest.cells.filter(pl.col("waited") < NO_SLOT)
     total = int(known["count"].sum())
     return float(known.filter(pl.col("waited") == 0)["count"].sum()) / total if total else None
 
@@ -43,7 +43,8 @@ def waiting_share(digest: Digest, load: Load, *, whole: Digest | None = None) ->
     """
     first = int(digest.window.from_s // digest.slice_s)
     slices = range(first, max(first + 1, int(-(-digest.window.to_s // digest.slice_s))))
-    started = dict(digest.cells.group_by("slice").agg(pl.col("count").sum()).iter_rows())
+    asked_for = digest.cells.filter(pl.col("waited").ne_missing(NO_SLOT))
+    started = dict(asked_for.group_by("slice").agg(pl.col("count").sum()).iter_rows())
     in_flight = _in_flight(whole or digest)
     short = waiting = 0.0
     level = sum(change for n, change in in_flight.items() if n < first)

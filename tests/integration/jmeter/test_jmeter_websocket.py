@@ -125,7 +125,7 @@ def test_client_and_server_agree_frame_for_frame(engine: Engine, tmp_path: Path)
     assert (books[4].pongs, closed_with[4], closed_with[5], closed_with[6]) == (1, 1000, 1000, 1000)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not (there := condition()) and time.monotonic() < end:
         time.sleep(0.02)
@@ -143,7 +143,7 @@ class Outages(threading.Thread):
         server = self.server
         for back in (True, False):
             asked = len(server.asked)
-            if not until(lambda asked=asked: len(server.asked) > asked + 50):
+            if not until(lambda asked=asked: len(server.asked) > asked + 20 and server.open == THREADS):
                 return
             server.stalled.set()
             if not until(lambda: server.waiting == THREADS):

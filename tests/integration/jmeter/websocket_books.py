@@ -72,7 +72,7 @@ class WebSocketServer:
         self.books: list[Book] = []
         self.refused = 0
         self.waiting = 0
-        """Messages and handshakes that the stall holds up."""
+        """Messages that the stall holds up."""
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -82,6 +82,11 @@ class WebSocketServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def open(self) -> int:
+        """Connections that are open now."""
+        return sum(not book.ended for book in self.books)
 
     @property
     def asked(self) -> list[str]:
@@ -168,7 +173,11 @@ class WebSocketServer:
             if kind == PONG:
                 book.pongs += 1
                 continue
-            await self._while_stalled()
+            self.waiting += 1
+            try:
+                await self._while_stalled()
+            finally:
+                self.waiting -= 1
             said = json.loads(payload)
             call = Call(number, len(book.asked), said["id"], said["method"], said["params"])
             book.asked.append(call.id)
@@ -194,12 +203,8 @@ class WebSocketServer:
         return act.then not in ("close", "drop")
 
     async def _while_stalled(self) -> None:
-        self.waiting += 1
-        try:
-            while self.stalled.is_set():
-                await asyncio.sleep(0.01)
-        finally:
-            self.waiting -= 1
+        while self.stalled.is_set():
+            await asyncio.sleep(0.01)
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
