@@ -7,7 +7,7 @@
 // time as the request itself: JMeter makes a new script engine each time.) Beside the name it sets
 //   REQUEST_ID  an id no other request has, so that an answer can be told to be the answer to this one
 //   late_ms     how late the request starts after its due time, milliseconds
-//   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy
+//   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy; 2: no slot
 //               (2 is for whoever sends something without a slot)
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.

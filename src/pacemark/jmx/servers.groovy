@@ -153,7 +153,7 @@ class Servers {
         without(vars, server)
         vars.put('REQUEST_ID', test + '-open-' + openings.getAndIncrement())
         vars.put('late_ms', '')
-        vars.put('waited', '')
+        vars.put('waited', '2')
         return 'open ' + server
     }
 

@@ -10,7 +10,7 @@ from pacemark.workloads.objective import Objective
 
 def test_a_session_that_is_opened_anew_does_not_make_up_for_a_missed_slot(tmp_path: Path) -> None:
     rows = [f"{1_769_767_200_000 + n * 100},5,call,200,true,0,1" for n in range(90)]
-    rows += [f"{1_769_767_200_000 + n * 100},5,initialize,200,true,," for n in range(90)]
+    rows += [f"{1_769_767_200_000 + n * 100},5,initialize,200,true,,2" for n in range(90)]
     path = tmp_path / "x.jtl"
     path.write_text("timeStamp,elapsed,label,responseCode,success,late_ms,waited\n" + "\n".join(rows) + "\n")
     objectives = [Objective.parse("rate >= 95%"), Objective.parse("rate >= 15/s")]
