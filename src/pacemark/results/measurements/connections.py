@@ -164,8 +164,9 @@ def _reasons(subject: Subject, unsent: int) -> Iterator[Reason]:
     elif unsent and (broken := subject.digest.only(CONNECTION_LIFETIME).errors):
         yield Reason(
             level="warning",
-            text=f"{unsent} planned messages were not sent; connections that broke meanwhile: {broken}",
-            remedy="a connection has to stand for its messages to be sent",
+            text=f"{unsent} planned messages were not sent: replies were awaited, or no connection stood "
+            f"(broken connections: {broken})",
+            remedy="see the report's part on connections, and the gateway's log",
         )
 
 
