@@ -215,14 +215,8 @@ def _load(
 
 
 def _subject(asked: Asked, execution: Execution, digest: Digest) -> Subject:
-    return Subject(
-        workload=asked.workload,
-        load=asked.load,
-        window=asked.window,
-        digest=digest,
-        cut_short=bool(execution.stopped or execution.exit_code),
-        cpu_share=cpu_share(execution, digest),
-    )
+    is_cut, cpu = bool(execution.stopped or execution.exit_code), cpu_share(execution, digest)
+    return Subject(asked.workload, asked.load, asked.window, digest, cut_short=is_cut, cpu_share=cpu)
 
 
 def _judged(
