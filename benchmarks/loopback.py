@@ -50,6 +50,7 @@ http {{
     listen 127.0.0.1:{port} backlog=1024;
     access_log {folder}/connections.log connection if=$is_first;
     {rest}
+    location = /metrics/prometheus {{ return 404; }}
     location = /rpc {{
       {limit}
       proxy_pass http://answers;

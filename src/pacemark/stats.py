@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pacemark.errors import Exit, InputError
 from pacemark.results.digest import Digest
-from pacemark.results.judge import judge, one_line
+from pacemark.results.judge import Own, judge, one_line
+from pacemark.results.measurements import measure_samples
 from pacemark.results.record import RECORD_FILE, JudgedObjective, RunRecord, Window
 from pacemark.results.statistics import Summary, summarize
 from pacemark.workloads.model import Workload
@@ -76,10 +77,22 @@ def answer(question: Question) -> Answer:
         record=record,
         digest=digest,
         summary=summarize(digest, window=window),
-        objectives=judge(objectives, measured.without_lifetimes(), window=window or digest.window, due=due),
+        objectives=judge(
+            objectives,
+            measured.without_lifetimes(),
+            window=window or digest.window,
+            due=due,
+            own=_own(question, digest, window or digest.window),
+        ),
         notes=measured.notes,
         title=record.title if record else source.name,
     )
+
+
+def _own(question: Question, digest: Digest, window: Window) -> dict[tuple[str, str], Own]:
+    if question.workload is None or question.label is not None:
+        return {}
+    return measure_samples(question.workload, digest, window)
 
 
 def _window(question: Question, digest: Digest, record: RunRecord | None) -> Window | None:

@@ -65,9 +65,15 @@ def test_stages_are_carried_out_as_planned_and_the_breaking_point_is_found_betwe
         heap_mb=512,
     )
     probes: list[tuple[str, Load]] = []
-    record, directory = run(
-        asked, engine, on_progress=lambda _: None, on_probe=lambda *probe: probes.append(probe)
-    )
+    for _ in range(3):
+        probes.clear()
+        before = sum(fake_gateway.requests.values())
+        record, directory = run(
+            asked, engine, on_progress=lambda _: None, on_probe=lambda *probe: probes.append(probe)
+        )
+        # A machine that leaves JMeter no processor time is told of, and shows nothing.
+        if record.verdict != "invalid":
+            break
 
     taken = slots_taken(directory / "jmeter.log")
     assert [slots for slots, _ in taken] == [stage.slots for stage in LOAD.stages] == SLOTS
@@ -78,7 +84,7 @@ def test_stages_are_carried_out_as_planned_and_the_breaking_point_is_found_betwe
     assert digest.count == sum(count for _, count in taken)
     sent = digest.count + Digest.of(directory / "probes" / "1").count
     preflight = 12
-    assert sent <= sum(fake_gateway.requests.values()) <= sent + preflight
+    assert sent <= sum(fake_gateway.requests.values()) - before <= sent + preflight
 
     with (directory / "samples.jtl").open(newline="", encoding="utf-8") as file:
         samples = list(csv.DictReader(file))

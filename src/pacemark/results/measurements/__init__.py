@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from pacemark.results.digest import Digest
+from pacemark.results.judge import Own
 from pacemark.results.measurements import (
     breaking_point,
     connections,
@@ -14,6 +16,8 @@ from pacemark.results.measurements import (
     tax,
 )
 from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.record import Window
+from pacemark.workloads.model import Workload
 
 MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "breaking_point": breaking_point.measure,
@@ -26,6 +30,17 @@ MEASUREMENTS: dict[str, Callable[[Subject], Measurement]] = {
     "streams": streams.measure,
     "tax": tax.measure,
 }
+
+
+FROM_SAMPLES = frozenset({"connections", "servers", "streams"})
+"""Measurements whose figures for objectives need no more than the samples and a window."""
+
+
+def measure_samples(workload: Workload, digest: Digest, window: Window) -> dict[tuple[str, str], Own]:
+    """The workload's own figures of samples that came without a run, as far as samples alone tell them."""
+    subject = Subject(workload=workload, load=workload.scales["full"], window=window, digest=digest)
+    names = FROM_SAMPLES.intersection(workload.measurements)
+    return {key: value for name in names for key, value in MEASUREMENTS[name](subject).own.items()}
 
 
 def measure(subject: Subject) -> Measurement:
