@@ -182,7 +182,7 @@ class Pacer {
         synchronized (props) {
             // Of a run before it may be one of another class: JMeter compiles anew.
             Object pacer = props.get('pacer')
-            if (!(pacer instanceof Pacer) || !pacer.engine.is(ctx.engine)) props.put('pacer', new Pacer(ctx.engine, ctx.variables))
+            if (!(pacer instanceof Pacer) || !((Pacer) pacer).engine.is(ctx.engine)) props.put('pacer', new Pacer(ctx.engine, ctx.variables))
         }
     }
 

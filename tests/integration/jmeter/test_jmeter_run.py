@@ -23,6 +23,7 @@ from pacemark.jmx.plan import load_properties, render
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import figures
 from pacemark.workloads import workload
+from pacemark.workloads.fixtures import EMBEDDED
 from pacemark.workloads.load import Load
 
 pytestmark = pytest.mark.jmeter
@@ -97,9 +98,8 @@ def test_ids_are_fresh_and_arguments_come_from_the_data(runner: Runner) -> None:
     tools = [call["params"] for call in calls if call["method"] == "tools/call"]
     assert {tool["name"] for tool in tools} >= {"fast-test-echo", "fast-time-get-system-time"}
     assert all("$" not in json.dumps(tool) for tool in tools)
-    assert {call["params"]["uri"] for call in calls if call["method"] == "resources/read"} == {
-        "timezone://info", "time://current/world", "time://formats", "time://business-hours",
-    }  # fmt: skip
+    read = {call["params"]["uri"] for call in calls if call["method"] == "resources/read"}
+    assert read == set(EMBEDDED.resources)
 
 
 KINDS = (
