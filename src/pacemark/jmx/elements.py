@@ -244,23 +244,12 @@ def json_assertion(name: str, path: str, expect: str, regex: bool) -> Element:
     )
 
 
+_MATCHES, _CONTAINS, _NOT, _SUBSTRING = 1, 2, 4, 16  # JMeter's bits of Assertion.test_type
+
+
 def absence_assertion(name: str, pattern: str) -> Element:
     """A Response Assertion that fails when the body contains a match of ``pattern``."""
-    patterns = etree.Element("collectionProp", name="Asserion.test_strings")  # JMeter's own spelling
-    patterns.append(string("0", pattern))
-    contains_not = 2 | 4
-    return element(
-        "ResponseAssertion",
-        "AssertionGui",
-        name,
-        [
-            patterns,
-            string("Assertion.custom_message", ""),
-            string("Assertion.test_field", "Assertion.response_data"),
-            boolean("Assertion.assume_success", False),
-            prop("intProp", "Assertion.test_type", contains_not),
-        ],
-    )
+    return response_assertion(name, (pattern,), "response_data", _CONTAINS | _NOT)
 
 
 def body_assertion(name: str, texts: Iterable[str], *, regex: bool, message: str = "") -> Element:
@@ -268,16 +257,30 @@ def body_assertion(name: str, texts: Iterable[str], *, regex: bool, message: str
 
     With ``regex`` they are patterns. ``message`` is the failure's; JMeter's own names the text.
     """
-    contains, substring = 2, 16
-    return _response_assertion(name, texts, "response_data", contains if regex else substring, message)
+    kind = _CONTAINS if regex else _SUBSTRING
+    return response_assertion(name, texts, "response_data", kind, message=message)
 
 
 def status_assertion(name: str, pattern: str) -> Element:
     """A Response Assertion that fails unless ``pattern`` matches the whole HTTP status."""
-    return _response_assertion(name, (pattern,), "response_code", 1, "")
+    return response_assertion(name, (pattern,), "response_code", _MATCHES)
 
 
-def _response_assertion(name: str, texts: Iterable[str], field: str, kind: int, message: str) -> Element:
+def part_assertion(name: str, part: str, pattern: str, *, otherwise: str, absent: bool) -> Element:
+    """A Response Assertion whose message is ``otherwise``: that ``pattern`` is found, or not, in ``part``
+    (``text``, ``headers``, ``code``).
+
+    One on the ``code`` decides alone which statuses are a success.
+    """
+    field = {"text": "response_data", "headers": "response_headers", "code": "response_code"}[part]
+    kind = _CONTAINS | _NOT if absent else _CONTAINS
+    return response_assertion(name, (pattern,), field, kind, message=otherwise, alone=part == "code")
+
+
+def response_assertion(
+    name: str, texts: Iterable[str], field: str, kind: int, *, message: str = "", alone: bool = False
+) -> Element:
+    """A Response Assertion on one of JMeter's fields; ``alone``: whatever JMeter made of the answer."""
     patterns = etree.Element("collectionProp", name="Asserion.test_strings")  # JMeter's own spelling
     patterns.extend(string(str(n), text) for n, text in enumerate(texts))
     return element(
@@ -288,16 +291,26 @@ def _response_assertion(name: str, texts: Iterable[str], field: str, kind: int, 
             patterns,
             string("Assertion.custom_message", message),
             string("Assertion.test_field", f"Assertion.{field}"),
-            boolean("Assertion.assume_success", False),
+            boolean("Assertion.assume_success", alone),
             prop("intProp", "Assertion.test_type", kind),
         ],
     )
 
 
 def regex_extractor(
-    name: str, variable: str, pattern: str, template: str, default: str, *, of_headers: bool
+    name: str,
+    variable: str,
+    pattern: str,
+    template: str,
+    default: str,
+    of_headers: bool,
+    *,
+    match: int = 1,
 ) -> Element:
-    """A Regular Expression Extractor: the first match in the answer's headers, or in its body."""
+    """A Regular Expression Extractor: a match, the first or with 0 any, in the answer's headers or its body.
+
+    Without a ``default`` the variable stays as it was where there is none.
+    """
     return element(
         "RegexExtractor",
         "RegexExtractorGui",
@@ -309,7 +322,7 @@ def regex_extractor(
             string("RegexExtractor.template", template),
             string("RegexExtractor.default", default),
             boolean("RegexExtractor.default_empty_value", False),
-            string("RegexExtractor.match_number", "1"),
+            string("RegexExtractor.match_number", str(match)),
         ],
     )
 

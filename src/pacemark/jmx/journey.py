@@ -90,13 +90,21 @@ def _below(step: Step) -> Iterator[Node]:
         yield Node(jmx.headers("Headers", step.headers))
     for take in step.takes:
         default = "" if take.keep else "none"
-        yield Node(web.regex_extractor(take.variable, take.part, take.pattern, default=default))
+        yield Node(
+            jmx.regex_extractor(
+                f"Take {take.variable}",
+                take.variable,
+                take.pattern,
+                "$1$",
+                default,
+                take.part == "headers",
+                match=0,
+            )
+        )
     for look in step.looks:
         pattern = _filled(look.pattern, "__escapeOroRegexpChars(${%s},)")
         yield Node(
-            web.response_assertion(
-                look.name, look.part, pattern, otherwise=look.otherwise, absent=look.absent
-            )
+            jmx.part_assertion(look.name, look.part, pattern, otherwise=look.otherwise, absent=look.absent)
         )
 
 

@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from pacemark.jmx.elements import Element, boolean, element, prop, string
+from pacemark.jmx.elements import Element, boolean, element, string
 
 
 def cookies(name: str, comment: str) -> Element:
@@ -84,55 +84,5 @@ def web_request(name: str, method: str, url: str, form: dict[str, str]) -> Eleme
             boolean("HTTPSampler.auto_redirects", False),
             boolean("HTTPSampler.use_keepalive", True),
             boolean("HTTPSampler.DO_MULTIPART_POST", False),
-        ],
-    )
-
-
-_FIELDS = {
-    "text": "Assertion.response_data",
-    "headers": "Assertion.response_headers",
-    "code": "Assertion.response_code",
-}
-
-
-def response_assertion(name: str, part: str, pattern: str, *, otherwise: str, absent: bool) -> Element:
-    """A Response Assertion whose message is ``otherwise``: that ``pattern`` is found, or not, in ``part``.
-
-    One on the ``code`` decides alone which statuses are a success.
-    """
-    patterns = etree.Element("collectionProp", name="Asserion.test_strings")  # JMeter's own spelling
-    patterns.append(string("0", pattern))
-    contains, inverted = 2, 4
-    return element(
-        "ResponseAssertion",
-        "AssertionGui",
-        name,
-        [
-            patterns,
-            string("Assertion.custom_message", otherwise),
-            string("Assertion.test_field", _FIELDS[part]),
-            boolean("Assertion.assume_success", part == "code"),
-            prop("intProp", "Assertion.test_type", contains | inverted if absent else contains),
-        ],
-    )
-
-
-def regex_extractor(variable: str, part: str, pattern: str, *, default: str) -> Element:
-    """A Regular Expression Extractor of the first group of any match.
-
-    Without a ``default`` the variable stays as it was where there is none.
-    """
-    return element(
-        "RegexExtractor",
-        "RegexExtractorGui",
-        f"Take {variable}",
-        [
-            string("RegexExtractor.useHeaders", "true" if part == "headers" else "false"),
-            string("RegexExtractor.refname", variable),
-            string("RegexExtractor.regex", pattern),
-            string("RegexExtractor.template", "$1$"),
-            string("RegexExtractor.default", default),
-            boolean("RegexExtractor.default_empty_value", False),
-            string("RegexExtractor.match_number", "0"),
         ],
     )
