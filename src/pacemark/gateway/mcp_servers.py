@@ -70,7 +70,7 @@ def find_servers(
         if server.name == GATEWAY:
             continue
         if url := urls.get(server.name, ""):
-            with http_client(connection, instances(url)[0], timeout_s=_TIMEOUT_S) as http:
+            with http_client(connection, next(iter(instances(url)), url), timeout_s=_TIMEOUT_S) as http:
                 _ask(http, workload, server, url.rstrip("/"), found)
         else:
             where = VARIABLES.get(server.name, server.url)
