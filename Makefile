@@ -135,7 +135,16 @@ test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the re
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PACEMARK) plans check
-	$(BIN)/pytest
+	$(MAKE) --no-print-directory --jobs=2 test-jmeter test-others
+
+.PHONY: test-jmeter
+test-jmeter: $(VENV)/.dev
+	$(BIN)/pytest -m jmeter
+
+# What has no clock to keep yields the processors to what has.
+.PHONY: test-others
+test-others: $(VENV)/.dev
+	nice -n 19 $(BIN)/pytest --quiet --quiet -m "not jmeter"
 
 .PHONY: format
 format: $(VENV)/.dev ## Format and fix what can be fixed

@@ -156,7 +156,7 @@ def walk(display: str, name: str, elements: int) -> None:
         picture = ["import", "-display", display, "-window", "root", f"{folder}/{name}.png"]
         subprocess.run(["sleep", "1"], check=True)
         subprocess.run(picture, check=True)
-    press(display, "key", "--delay", "100", *["Down"] * elements)
+    press(display, "key", "--delay", "40", *["Down"] * elements)
 
 
 @pytest.mark.display

@@ -281,11 +281,13 @@ class Pacer {
         return true
     }
 
-    // Where the slots of a stage that were not taken are told from those that never were due.
+    // Where the slots of a stage that were not taken are told from those that never were due. Slots that are
+    // threads' own are not exactly as many in each stage as its integral says.
     private void report() {
         stages.eachWithIndex { Stage stage, int i ->
-            long slots = own(stage.slots)
-            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(stage.next.get(), slots))
+            long slots = own(stage.slots), begun = stage.next.get()
+            if (ownSlots) slots = Math.max(slots, begun)
+            log.info('stage {} of {}: {} slots, {} taken', i + 1, stages.size(), slots, Math.min(begun, slots))
         }
     }
 

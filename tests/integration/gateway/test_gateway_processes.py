@@ -44,6 +44,7 @@ class Actor:
         self.process = subprocess.Popen(
             [sys.executable, "-c", ACTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.do("nothing")  # its interpreter is up
 
     def do(self, what: str, value: float = 0) -> None:
         assert self.process.stdin
