@@ -24,7 +24,7 @@ LAST = $(patsubst %/digest.parquet,%,$(shell ls -t $(OUT)/$(or $(WORKLOAD),*)/*/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-28s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  jmeter-*-baseline take GATEWAY_URL=http://... or EMBEDDED=1, and SCALE=full|ci|local|smoke (full by default)"
+	@echo "  the jmeter-* targets that run a test take GATEWAY_URL=http://... or EMBEDDED=1, and SCALE=full|ci|local|smoke"
 
 # --- set-up -----------------------------------------------------------------------------------------------
 

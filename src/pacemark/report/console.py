@@ -165,6 +165,7 @@ def baselines_table(baselines: Iterable[Baseline]) -> Table:
 def plans_table(workloads: Iterable[Workload]) -> Table:
     """The test matrix: each workload with its load and objectives at scale ``full``."""
     table = _table("Workload", "Protocol", "Load at scale full", "Objectives")
+    table.columns[0].no_wrap = True
     for workload in workloads:
         table.add_row(
             Text(workload.name),

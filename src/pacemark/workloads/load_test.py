@@ -11,7 +11,7 @@ from pacemark.workloads.objective import Objective
 WORKLOAD = Mix(
     name="load_test",
     title="Load test",
-    protocol="HTTP and JSON-RPC",
+    protocol="HTTP, JSON-RPC",
     summary="REST and MCP, half of each, at production's rate, measured after the ramp-up.",
     requests=REQUESTS,
     objectives=(

@@ -56,7 +56,7 @@ def time_path(server: str, *candidates: str) -> Setting:
 WORKLOAD = Servers(
     name="mcp_test_servers_baseline",
     title="MCP test servers baseline",
-    protocol="MCP over streamable HTTP, HTTP",
+    protocol="MCP, HTTP",
     summary="The MCP test servers asked directly, a session a thread and server, and the same tools through "
     "the gateway in between: what the servers can do, and what the gateway adds.",
     servers=(

@@ -47,7 +47,7 @@ SHAPE = _shape()
 WORKLOAD = Mix(
     name="stress_test",
     title="Stress test",
-    protocol="HTTP and JSON-RPC",
+    protocol="HTTP, JSON-RPC",
     summary="REST and MCP, half of each, in steps up to 10,000 requests a second and down again: "
     "where the gateway breaks, and whether it recovers.",
     requests=REQUESTS,
