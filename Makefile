@@ -139,12 +139,12 @@ test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the re
 
 .PHONY: test-jmeter
 test-jmeter: $(VENV)/.dev
-	$(BIN)/pytest -m jmeter
+	$(BIN)/pytest -m "jmeter and not patient"
 
 # What has no clock to keep yields the processors to what has.
 .PHONY: test-others
 test-others: $(VENV)/.dev
-	nice -n 19 $(BIN)/pytest --quiet --quiet -m "not jmeter"
+	nice -n 19 $(BIN)/pytest --quiet --quiet -m "not jmeter or patient"
 
 .PHONY: format
 format: $(VENV)/.dev ## Format and fix what can be fixed

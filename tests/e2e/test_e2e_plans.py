@@ -160,6 +160,7 @@ def walk(display: str, name: str, elements: int) -> None:
 
 
 @pytest.mark.display
+@pytest.mark.patient
 def test_each_plan_opens_in_the_window_of_jmeter_and_so_does_each_element(tmp_path: Path) -> None:
     """With PACEMARK_PICTURES=FOLDER it leaves a picture of each plan there, to look at."""
     first, *others = sorted(WORKLOADS)

@@ -50,7 +50,7 @@ def test_all_is_well_on_the_embedded_gateway(embedded_stack: Stack) -> None:
     ]
     assert len(result.fixtures.tools) == 8
     assert len(result.fixtures.resources) == 6
-    assert len(result.fixtures.prompts) == 3
+    assert len(result.fixtures.prompts) == 4
     assert result.gateway_version.startswith("1.0.7")
 
 

@@ -22,7 +22,7 @@ from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.pacing import users
 from pacemark.workloads.load import Load
 
-pytestmark = [pytest.mark.jmeter, pytest.mark.nginx]
+pytestmark = [pytest.mark.jmeter, pytest.mark.nginx, pytest.mark.patient]
 
 JAVA = """
 import java.net.http.*

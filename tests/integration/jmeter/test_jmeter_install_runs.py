@@ -12,7 +12,7 @@ import pytest
 
 from pacemark.jmeter.engine import Engine
 
-pytestmark = pytest.mark.jmeter
+pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
 PLAN = Path(__file__).with_name("every_plugin.jmx")
 AS_JMETER = """

@@ -34,7 +34,7 @@ from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
-pytestmark = pytest.mark.jmeter
+pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
 SECRET = "a-token-that-must-not-be-seen"
 
