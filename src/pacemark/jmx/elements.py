@@ -210,12 +210,17 @@ def http_request(name: str, method: str, url: str, body: str) -> Element:
                 string("Argument.metadata", "="),
             ]
         )
+    return http_sampler(name, method, url, arguments, raw=bool(body))
+
+
+def http_sampler(name: str, method: str, url: str, arguments: Element, *, raw: bool) -> Element:
+    """An HTTP sampler that keeps its connection and follows no redirect; ``raw``: the body alone."""
     return element(
         "HTTPSamplerProxy",
         "HttpTestSampleGui",
         name,
         [
-            boolean("HTTPSampler.postBodyRaw", bool(body)),
+            boolean("HTTPSampler.postBodyRaw", raw),
             arguments,
             # A path that is a whole URL is taken as one, so GATEWAY_URL may have a port and a base path.
             string("HTTPSampler.path", url),
@@ -298,14 +303,7 @@ def response_assertion(
 
 
 def regex_extractor(
-    name: str,
-    variable: str,
-    pattern: str,
-    template: str,
-    default: str,
-    of_headers: bool,
-    *,
-    match: int = 1,
+    name: str, variable: str, pattern: str, template: str, default: str, of_headers: bool, *, match: int = 1
 ) -> Element:
     """A Regular Expression Extractor: a match, the first or with 0 any, in the answer's headers or its body.
 

@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from pacemark.jmx.elements import Element, boolean, element, string
+from pacemark.jmx.elements import Element, boolean, element, http_sampler, string
 
 
 def cookies(name: str, comment: str) -> Element:
@@ -71,18 +71,4 @@ def web_request(name: str, method: str, url: str, form: dict[str, str]) -> Eleme
                 boolean("HTTPArgument.use_equals", True),
             ]
         )
-    return element(
-        "HTTPSamplerProxy",
-        "HttpTestSampleGui",
-        name,
-        [
-            boolean("HTTPSampler.postBodyRaw", False),
-            arguments,
-            string("HTTPSampler.path", url),
-            string("HTTPSampler.method", method),
-            boolean("HTTPSampler.follow_redirects", False),
-            boolean("HTTPSampler.auto_redirects", False),
-            boolean("HTTPSampler.use_keepalive", True),
-            boolean("HTTPSampler.DO_MULTIPART_POST", False),
-        ],
-    )
+    return http_sampler(name, method, url, arguments, raw=False)

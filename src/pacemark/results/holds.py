@@ -12,6 +12,7 @@ import polars as pl
 from pacemark.results import outcomes
 from pacemark.results.digest import Digest
 from pacemark.results.record import Window
+from pacemark.results.recovery import LEAST_SAMPLES, WINDOW_S
 from pacemark.results.statistics import LatencyFigures, figures, latency_figures
 from pacemark.results.verdict import CPU_LIMIT, LATE_WAKE_UP_MS, NAMED_FAILURES
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
@@ -25,10 +26,6 @@ RATE_PERCENT = 95.0
 """and at least this share of the requests that were asked for."""
 LEAST_ASKED = 100
 """Requests a hold must ask for to be judged: with fewer, one error alone is more than 1 %."""
-WINDOW_S = 5
-"""Width of the windows in which things happen over time; those of fewer than ``LEAST_IN_WINDOW`` samples
-are widened (design.md, "Recovery")."""
-LEAST_IN_WINDOW = 100
 BUSY_SHARE = 0.8
 """Of the threads that wait for replies while requests that are due do not start: with fewer, JMeter had
 threads to spare. Measured: 0.96 to 1.00 at a server's limit, 0.02 to 0.59 where JMeter was short of processor
@@ -83,14 +80,14 @@ def holds(load: Load, digest: Digest, cpu_share: CpuShare) -> list[Hold]:
 
 def windows(digest: Digest, from_s: float, to_s: float) -> Iterator[Digest]:
     """[from_s, to_s) cut into windows of whole slices, ``WINDOW_S`` wide or more, each with at least
-    ``LEAST_IN_WINDOW`` samples where there are so many; too few at the end belong to the last."""
+    ``LEAST_SAMPLES`` samples where there are so many; too few at the end belong to the last."""
     whole = _inside(from_s, to_s, digest.slice_s)
     per_slice = dict(digest.cells.group_by("slice").agg(pl.col("count").sum()).iter_rows())
     edges, count = [whole.from_s], 0
     for n in range(round(whole.from_s / digest.slice_s), round(whole.to_s / digest.slice_s)):
         count += per_slice.get(n, 0)
         end = float((n + 1) * digest.slice_s)
-        if end - edges[-1] >= WINDOW_S and count >= LEAST_IN_WINDOW:
+        if end - edges[-1] >= WINDOW_S and count >= LEAST_SAMPLES:
             edges.append(end)
             count = 0
     if len(edges) == 1 and whole.seconds > 0:
