@@ -80,7 +80,7 @@ def engine() -> Engine:
 
 
 def wait_until_quiet() -> None:
-    """Wait until others leave the processors alone, three minutes at most.
+    """Wait until others leave the processors alone, twenty seconds at most.
 
     The load average would not do: it remembers the benchmark's own last run.
     """

@@ -1,5 +1,5 @@
-// Connections: a thread is a WebSocket connection, and this says what it does next. The Switch Controller calls
-// next(ctx) for every message, so that no script runs for one; it answers with the name of a child:
+// Connections: a thread is a WebSocket connection, and this says what it does next. Each turn of a thread asks
+// apply(ctx), so that no script runs for a message; it answers with the name of a child of the switch:
 //   ws, wss                 the handshake: at the start, and after a connection was lost
 //   one of the names in MIX a message, in the next of the thread's own slots (see the pacing)
 //   WS close                when the slots are used up
@@ -14,6 +14,7 @@ import eu.luminis.websocket.WebSocketClient
 import groovy.transform.CompileDynamic
 import groovy.transform.CompileStatic
 import java.lang.reflect.Field
+import java.util.function.Function
 import org.apache.jmeter.assertions.AssertionResult
 import org.apache.jmeter.samplers.SampleResult
 import org.apache.jmeter.threads.JMeterContext
@@ -33,7 +34,7 @@ class Connection {
 }
 
 @CompileStatic
-class Connections {
+class Connections implements Function<JMeterContext, String> {
     static final String CLOSE = 'WS close', ENDED = 'WS connection lifetime', END = 'default'
     static final long BETWEEN_HANDSHAKES_MS = 1000L
     static final int GOING_AWAY = 1001
@@ -95,7 +96,7 @@ class Connections {
     }
 
     // The name of what to do now. It returns when that is due.
-    String next(JMeterContext ctx) {
+    String apply(JMeterContext ctx) {
         Connection mine = (Connection) ctx.variables.getObject('connection')
         SampleResult result = ctx.previousResult
         switch (mine.doing) {

@@ -160,6 +160,16 @@ def once_a_thread(name: str) -> Element:
     return element("OnceOnlyController", "OnceOnlyControllerGui", name, [])
 
 
+def loop_forever(name: str) -> Element:
+    """A Loop Controller without end."""
+    return element(
+        "LoopController",
+        "LoopControlPanel",
+        name,
+        [boolean("LoopController.continue_forever", True), prop("intProp", "LoopController.loops", -1)],
+    )
+
+
 def do_nothing(name: str) -> Element:
     """A Flow Control Action that does nothing: a place for timers to act."""
     return _flow_control(name, action=1)

@@ -46,20 +46,24 @@ def nodes(workload: Journey) -> tuple[Node, ...]:
     pages = (_page(page) for page in workload.pages)
     group = users(
         workload.title,
-        clock(does="tells when the time is up"),
-        Node(
-            web.if_true("Not signed in yet", NOT_SIGNED_IN, "Who was refused tries again, after a pause."),
-            (
-                *map(_sampler, workload.before),
-                Node(web.if_true("Refused: a pause", NOT_SIGNED_IN), (_think(),)),
+        (clock("", does="tells when the time is up"),),
+        (
+            Node(
+                web.if_true(
+                    "Not signed in yet", NOT_SIGNED_IN, "Who was refused tries again, after a pause."
+                ),
+                (
+                    *map(_sampler, workload.before),
+                    Node(web.if_true("Refused: a pause", NOT_SIGNED_IN), (_think(),)),
+                ),
             ),
-        ),
-        Node(web.if_true("Signed in: a round through the pages", SIGNED_IN, _NO_RESOURCES), tuple(pages)),
-        Node(
-            web.if_true("The time is up", OVER),
-            (
-                Node(web.if_true("Sign out", SIGNED_IN), tuple(map(_sampler, workload.after))),
-                Node(jmx.stop_thread("Leave", "The load is over.")),
+            Node(web.if_true("Signed in: a round through the pages", SIGNED_IN, _NO_RESOURCES), tuple(pages)),
+            Node(
+                web.if_true("The time is up", OVER),
+                (
+                    Node(web.if_true("Sign out", SIGNED_IN), tuple(map(_sampler, workload.after))),
+                    Node(jmx.stop_thread("Leave", "The load is over.")),
+                ),
             ),
         ),
     )

@@ -2,12 +2,11 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, end_of_slots, users
+from pacemark.jmx.pacing import clock, switch, users
 from pacemark.workloads.model import Mix, Request
 
-NEXT_REQUEST = "${__jexl3(props.get('pacer').take(ctx))}"
-"""Waits for the next slot and names its request. JMeter compiles such an expression once a thread if it has
-fewer than 64 characters."""
+PACER = "pacer"
+"""Waits for the next slot and names its request."""
 
 
 def variables(workload: Mix) -> list[Variable]:
@@ -33,9 +32,8 @@ def _headers(workload: Mix) -> jmx.Element:
 
 
 def _group(workload: Mix) -> Node:
-    choices = tuple(_choice(request) for request in workload.requests)
-    slots = Node(jmx.switch("The request of the next slot", NEXT_REQUEST), (end_of_slots(), *choices))
-    return users(workload.title, clock(), slots)
+    slots = switch("The request of the next slot", *map(_choice, workload.requests))
+    return users(workload.title, (clock(PACER),), (slots,))
 
 
 def _choice(request: Request) -> Node:
@@ -46,7 +44,6 @@ def _choice(request: Request) -> Node:
             # First: when it passes it leaves no message, where the JSON assertion leaves an empty one,
             # and JMeter writes the first message there is.
             *(Node(jmx.absence_assertion(absence.name, absence.pattern)) for absence in request.absences),
-            # Below its own sampler: a function's value, and so the id, is kept for a whole iteration.
             Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex)),
         ),
     )

@@ -2,9 +2,11 @@
 // shared counter and wait until then, so the rate is the asked one whatever a request takes, and a
 // thread that comes late knows by how much. The slot also says which request it is for, so the mix is
 // exact over any stretch of time.
-// This script only starts the clock, once a test. The Switch Controller calls take(ctx) for every request:
-// one of the names in MIX, or the end. (A script called for every request would cost as much processor
-// time as the request itself: JMeter makes a new script engine each time.) Beside the name it sets
+// This script only starts the clock, once a test, and has each thread's loop ask what its next turn is for: of
+// the object in props that its parameter names (pacer: a slot). The answer, one of the names in MIX or the end,
+// is NEXT, and the Switch Controller does what NEXT names. (A script called for every request would cost as much
+// processor time as the request itself, for JMeter makes a new script engine each time; an expression a tenth.)
+// Beside the name, take(ctx) sets
 //   REQUEST_ID  an id no other request has, so that an answer can be told to be the answer to this one
 //   late_ms     how late the request starts after its due time, milliseconds
 //   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy; 2: no slot
@@ -25,14 +27,19 @@ import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.locks.LockSupport
 import java.util.function.BooleanSupplier
+import java.util.function.Function
 import java.util.regex.Matcher
 import java.util.regex.Pattern
-import org.apache.jmeter.engine.util.CompoundVariable
-import org.apache.jmeter.functions.Jexl3Function
+import org.apache.jmeter.control.LoopController
+import org.apache.jmeter.engine.event.LoopIterationEvent
+import org.apache.jmeter.engine.event.LoopIterationListener
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
 import org.apache.jmeter.threads.JMeterContext
+import org.apache.jmeter.threads.JMeterThread
 import org.apache.jmeter.threads.JMeterVariables
 import org.apache.jmeter.util.JMeterUtils
+import org.apache.jorphan.collections.HashTree
+import org.apache.jorphan.collections.SearchByClass
 import org.apache.jorphan.util.JMeterStopTestException
 import org.slf4j.Logger
 import org.slf4j.LoggerFactory
@@ -53,7 +60,7 @@ class Stage {
 }
 
 @CompileStatic
-class Pacer {
+class Pacer implements Function<JMeterContext, String> {
     final Object engine
     final List<Stage> stages = []
     final String[] mix
@@ -135,13 +142,10 @@ class Pacer {
         return (n - worker + workers - 1L).intdiv(workers).longValue()
     }
 
-    // A request to a closed port loads the HTTP client, which takes 0.3 s, and an expression its language:
-    // before the clock starts, not between the first slots and their requests.
+    // A request to a closed port loads the HTTP client, which takes 0.3 s: before the clock starts, not
+    // between the first slots and their requests.
     private static void loadWhatTheFirstRequestNeeds() {
         new HTTPSamplerProxy(path: 'http://127.0.0.1:9/', method: 'GET').sample()
-        Jexl3Function jexl = new Jexl3Function()
-        jexl.setParameters([new CompoundVariable('props.get("TARGET_RPS")')])
-        jexl.execute(null, null)
     }
 
     // "20% GET /health; 80% GET /tools" as a cycle of names in which each is spread evenly: every turn
@@ -186,10 +190,25 @@ class Pacer {
         }
     }
 
+    // Elements of a plan hear of a loop's turns by standing in it; a script has to find its thread's loop, and
+    // JMeter hands no thread its tree.
+    static void eachTurn(JMeterContext ctx, Function<JMeterContext, String> next) {
+        java.lang.reflect.Field tree = JMeterThread.getDeclaredField('testTree')
+        tree.accessible = true
+        SearchByClass<LoopController> loops = new SearchByClass<>(LoopController)
+        ((HashTree) tree.get(ctx.thread)).traverse(loops)
+        if (loops.searchResults.size() != 1) throw new JMeterStopTestException('the thread group must have one loop')
+        loops.searchResults.first().addIterationListener(new LoopIterationListener() {
+            void iterationStart(LoopIterationEvent turn) { ctx.variables.put('NEXT', next.apply(ctx)) }
+        })
+    }
+
     // The thread's number among those of all engines.
     private int index(JMeterContext ctx) {
         return ctx.threadNum * workers + worker
     }
+
+    String apply(JMeterContext ctx) { return take(ctx) }
 
     // The name of the request to send now. It returns when that is due.
     String take(JMeterContext ctx) {
@@ -309,6 +328,7 @@ class Pacer {
 
 try {
     Pacer.start(ctx, props)
+    if (Parameters) Pacer.eachTurn(ctx, props.get(Parameters))
     return 0L
 } catch (JMeterStopTestException e) {
     throw e

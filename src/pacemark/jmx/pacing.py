@@ -1,5 +1,6 @@
 """What every plan of ours shares: the thread group, its clock, and the end of its slots."""
 
+from collections.abc import Iterable
 from importlib import resources
 
 from pacemark.jmx import elements as jmx
@@ -8,10 +9,16 @@ from pacemark.jmx.elements import Node
 PACING_ENDS_FIRST_S = 40
 """The pacing ends the load; the thread group's own clock is its backstop. It starts a second earlier, and a
 request in flight at the end may take its whole time-out before its thread sees that the slots are gone."""
+NEXT = "${NEXT}"
+"""What a turn is for. The pacing sets it."""
 
 
-def users(title: str, *children: Node) -> Node:
-    """The thread group. What stands in it runs until the pacing says that the load is over."""
+def users(title: str, before: Iterable[Node], turn: Iterable[Node]) -> Node:
+    """The thread group: what each user does ``before``, and what in each ``turn`` until the load is over.
+
+    Turns are those of a loop of our own: with each of the thread group's own JMeter visits every sampler of
+    the plan anew, which costs a tenth of a request.
+    """
     group = jmx.thread_group(
         f"{title}: users",
         "${__P(WORKER_THREADS,${THREADS})}",
@@ -20,27 +27,31 @@ def users(title: str, *children: Node) -> Node:
         f"The pacing ends the load after DURATION seconds. This group's clock, {PACING_ENDS_FIRST_S} s "
         "longer, only guards against a pacing that does not.",
     )
-    return Node(group, (access(), *children))
+    turns = Node(jmx.loop_forever("Until the load is over"), tuple(turn))
+    return Node(group, (access(), *before, turns))
 
 
 def access() -> Node:
     """Before anything connects: which certificates are accepted, once a test, and each thread's own token."""
     timer = Node(jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("access")))
-    return Node(
-        jmx.once_a_thread("Before the first connection"), (Node(jmx.do_nothing("Get access"), (timer,)),)
-    )
+    return Node(jmx.do_nothing("Before the first connection"), (timer,))
 
 
-def clock(*before: Node, does: str = "one slot a request") -> Node:
-    """Starts the pacing, once a test, whichever thread comes first. Timers ``before`` it act first."""
-    pacing = Node(jmx.groovy("JSR223Timer", f"Pacing: {does}", script("pacing")))
-    start = Node(jmx.do_nothing("Start the clock"), (*before, pacing))
-    return Node(jmx.once_a_thread("Before the first request"), (start,))
+def clock(asked: str, *before: Node, does: str = "one slot a request") -> Node:
+    """Starts the pacing, once a test, whichever thread comes first. Timers ``before`` it act first.
+
+    ``asked`` is the object, put into JMeter's properties by a script, that says at the start of each turn
+    what is ``NEXT``. Where it is empty none is.
+    """
+    pacing = Node(jmx.groovy("JSR223Timer", f"Pacing: {does}", script("pacing"), asked))
+    return Node(jmx.do_nothing("Start the clock"), (*before, pacing))
 
 
-def end_of_slots() -> Node:
-    """The choice that ends the thread. First in its switch, for an expression that failed takes the first."""
-    return Node(jmx.stop_thread("default", "No slot is left, or the pacing failed: the thread ends."))
+def switch(name: str, *choices: Node) -> Node:
+    """Does what ``NEXT`` names: one of the choices, or the end of the thread."""
+    # First, for without a name the first is taken.
+    end = Node(jmx.stop_thread("default", "No slot is left, or the pacing failed: the thread ends."))
+    return Node(jmx.switch(name, NEXT), (end, *choices))
 
 
 def script(name: str) -> str:

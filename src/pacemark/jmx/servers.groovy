@@ -2,7 +2,7 @@
 // This script prepares that, once a thread and before the pacing: it takes out of MIX what lacks one of the
 // properties in its brackets, so that nothing is sent to a server without a URL, nor to the gateway without
 // a token, and it chooses the thread's own port where BENCHMARK_URL is a range such as http://host:9000-9099.
-// The Switch Controller calls next(ctx) for what is to be done next: to open a session, which takes no slot,
+// Each turn of a thread asks apply(ctx) for what is to be done next: to open a session, which takes no slot,
 // or the request of the next slot (see the pacing). For each server NAME it keeps the variables
 //   NAME_url      the thread's URL of it
 //   NAME_header   the name of the session's header: X-No-Session where the server gives no session
@@ -18,6 +18,7 @@ import groovy.transform.CompileStatic
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicLong
+import java.util.function.Function
 import java.util.regex.Matcher
 import java.util.regex.Pattern
 import org.apache.jmeter.samplers.SampleResult
@@ -43,7 +44,7 @@ class State {
 }
 
 @CompileStatic
-class Servers {
+class Servers implements Function<JMeterContext, String> {
     static final Pattern PART = ~/\s*([0-9.]+% (.+?) \[(.*)\])\s*/
     static final Pattern RANGE = ~/(.*):(\d+)-(\d+)(\/.*)?/
     // 404 by the protocol; servers in the field say these others, too.
@@ -131,7 +132,7 @@ class Servers {
 
     // "open NAME", or what the pacing says. A session is opened at most once for each request that found it
     // gone, so a server that is off is not hammered.
-    String next(JMeterContext ctx) {
+    String apply(JMeterContext ctx) {
         JMeterVariables vars = ctx.variables
         State state = (State) vars.getObject('sessions')
         SampleResult last = ctx.previousResult

@@ -2,10 +2,10 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, end_of_slots, script, users
+from pacemark.jmx.pacing import clock, script, switch, users
 from pacemark.workloads.servers import GATEWAY, McpServer, RestRequest, Servers, ToolCall
 
-NEXT = "${__jexl3(props.get('servers').next(ctx))}"
+SERVERS = "servers"
 """Names the session to open or, when it is due, the request of the next slot."""
 WHY = "${__jexl3(props.get('servers').why(ctx))}"
 """What is wrong with an answer. JMeter asks for an assertion's message only when that fails."""
@@ -55,18 +55,13 @@ def variables(workload: Servers) -> list[Variable]:
 def nodes(workload: Servers) -> tuple[Node, ...]:
     """The thread group."""
     prepare = Node(jmx.groovy("JSR223Timer", "Sessions: who is there", script("servers")))
-    once = Node(
-        jmx.once_a_thread("Before the pacing starts"),
-        (Node(jmx.do_nothing("See which servers are given"), (prepare,)),),
-    )
+    before = Node(jmx.do_nothing("See which servers are given"), (prepare,))
     choices = (
         *(_opening(server) for server in workload.sessions),
         *(_request(request) for request in workload.requests),
     )
-    switch = Node(
-        jmx.switch("A session to open, or the request of the next slot", NEXT), (end_of_slots(), *choices)
-    )
-    return (users(workload.title, once, clock(), switch),)
+    steps = switch("A session to open, or the request of the next slot", *choices)
+    return (users(workload.title, (before, clock(SERVERS)), (steps,)),)
 
 
 def _names(servers: tuple[McpServer, ...]) -> str:

@@ -1,7 +1,7 @@
 // Streams of server-sent events: a thread is a stream, held open to the end of the load and opened anew when
 // it breaks. One client (java.net.http, HTTP/1.1) reads all of them; every arrival is stamped where the bytes
 // come in, so a sample ends when its event came and not when its thread looked.
-// This script only makes the client, once a test. The Switch Controller calls next(ctx), which waits for what
+// This script only makes the client, once a test. Each turn of a thread asks apply(ctx), which waits for what
 // is next on the thread's stream and names the sampler that makes or tells it:
 //   SSE connect, SSE reconnect          until the response's headers
 //   SSE first event                     from the request until the first event, which names the endpoint
@@ -31,6 +31,7 @@ import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
 import java.util.concurrent.locks.LockSupport
 import java.util.function.BooleanSupplier
+import java.util.function.Function
 import org.apache.jmeter.assertions.AssertionResult
 import org.apache.jmeter.samplers.SampleResult
 import org.apache.jmeter.threads.JMeterContext
@@ -245,7 +246,7 @@ class Line {
 }
 
 @CompileStatic
-class EventStreams {
+class EventStreams implements Function<JMeterContext, String> {
     static final int CONNECT_S = 5, ANSWER_S = 30
     static final String END = 'default', CONNECT = 'SSE connect', RECONNECT = 'SSE reconnect'
     static final String FIRST_EVENT = 'SSE first event', OUTAGE = 'SSE outage lifetime'
@@ -324,7 +325,7 @@ class EventStreams {
     }
 
     // What is to be done or told next. It returns when that is due.
-    String next(JMeterContext ctx) {
+    String apply(JMeterContext ctx) {
         Line line = lines.computeIfAbsent(ctx.threadNum) { Integer thread -> new Line() }
         if (!line.todo.isEmpty()) return line.todo.removeFirst()
         if (line.over) return leave(ctx, line)

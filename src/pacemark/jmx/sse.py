@@ -2,7 +2,7 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, end_of_slots, script, users
+from pacemark.jmx.pacing import clock, script, switch, users
 from pacemark.workloads.model import Request
 from pacemark.workloads.streams import (
     CONNECT,
@@ -15,7 +15,7 @@ from pacemark.workloads.streams import (
     Streams,
 )
 
-NEXT = "${__jexl3(props.get('sse').next(ctx))}"
+STREAMS = "sse"
 """Waits for what is to be done or told next on this thread's stream, and names it."""
 
 ACTS = {
@@ -42,14 +42,14 @@ def nodes(workload: Streams) -> tuple[Node, ...]:
     """The thread group."""
     acts = (Node(_sampler(label, act)) for label, act in ACTS.items())
     messages = (_message(message) for message in workload.messages)
-    steps = Node(jmx.switch("What is next on the stream", NEXT), (end_of_slots(), *acts, *messages))
-    return (users(workload.title, _client(), clock(), steps),)
+    steps = switch("What is next on the stream", *acts, *messages)
+    return (users(workload.title, (_client(), clock(STREAMS)), (steps,)),)
 
 
 def _client() -> Node:
     """Before the clock starts, for it takes its time."""
     client = Node(jmx.groovy("JSR223Timer", "The client for event streams", script("sse")))
-    return Node(jmx.once_a_thread("Before the clock"), (Node(jmx.do_nothing("Make the client"), (client,)),))
+    return Node(jmx.do_nothing("Make the client"), (client,))
 
 
 def _sampler(label: str, act: str, parameters: str = "") -> jmx.Element:
@@ -61,7 +61,6 @@ def _sampler(label: str, act: str, parameters: str = "") -> jmx.Element:
 
 def _message(message: Request) -> Node:
     check = message.check
-    # The id is the slot's, and below its own sampler: a function's value is kept for a whole iteration.
     assertion = Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex))
     round_trip = Node(_sampler(ROUND_TRIP, "call", message.body), (assertion,))
     return Node(jmx.simple_controller(message.label), (round_trip,))

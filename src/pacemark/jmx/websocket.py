@@ -2,12 +2,11 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Element, Node, Variable
-from pacemark.jmx.pacing import clock, end_of_slots, script, users
+from pacemark.jmx.pacing import clock, script, switch, users
 from pacemark.workloads.connections import CLOSE, CONNECTION_LIFETIME, HANDSHAKE, Connections, Message
 
-NEXT_STEP = "${__jexl3(props.get('connections').next(ctx))}"
-"""What the thread's connection does next (see connections.groovy). JMeter compiles such an expression once a
-thread if it has fewer than 64 characters."""
+CONNECTIONS = "connections"
+"""What the thread's connection does next (see connections.groovy)."""
 
 CONNECT_TIMEOUT_MS = 5_000
 REPLY_TIMEOUT_MS = 10_000
@@ -34,27 +33,24 @@ def variables(workload: Connections) -> list[Variable]:
 def nodes(workload: Connections) -> tuple[Node, ...]:
     """The thread group."""
     connections = Node(jmx.groovy("JSR223Timer", "Connections: what each does next", script("connections")))
-    steps = Node(
-        jmx.switch("What the connection does next", NEXT_STEP),
-        (
-            end_of_slots(),
-            # Answers the pings of the server, which would close the connection otherwise.
-            Node(_sampler("PingFrameFilter", "Pings are answered", [jmx.boolean("replyToPing", True)])),
-            # Two, for whether there is TLS is a tick in the sampler and cannot be a variable.
-            _handshake("ws", tls=False),
-            _handshake("wss", tls=True),
-            *(_choice(message) for message in workload.messages),
-            Node(_close()),
-            Node(
-                jmx.groovy(
-                    "JSR223Sampler",
-                    CONNECTION_LIFETIME,
-                    "props.get('connections').ended(ctx, SampleResult)",
-                )
-            ),
+    steps = switch(
+        "What the connection does next",
+        # Answers the pings of the server, which would close the connection otherwise.
+        Node(_sampler("PingFrameFilter", "Pings are answered", [jmx.boolean("replyToPing", True)])),
+        # Two, for whether there is TLS is a tick in the sampler and cannot be a variable.
+        _handshake("ws", tls=False),
+        _handshake("wss", tls=True),
+        *(_choice(message) for message in workload.messages),
+        Node(_close()),
+        Node(
+            jmx.groovy(
+                "JSR223Sampler",
+                CONNECTION_LIFETIME,
+                "props.get('connections').ended(ctx, SampleResult)",
+            )
         ),
     )
-    return (users(workload.title, clock(connections), steps),)
+    return (users(workload.title, (clock(CONNECTIONS, connections),), (steps,)),)
 
 
 def _handshake(scheme: str, *, tls: bool) -> Node:
