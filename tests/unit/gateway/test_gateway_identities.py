@@ -98,7 +98,7 @@ def test_every_plan_gets_access_before_anything_else(one: Workload) -> None:
         below = group.getnext()
         assert below is not None
         assert below[0].get("testname") == "Before the first connection"
-        assert below[1].find(".//JSR223Timer") is not None
+        assert below[1].find("JSR223Timer") is not None
     names = {argument.get("name") for argument in plan.iter("elementProp")}
     assert "CERTIFICATES" in names
     assert one.signs_in or {"TOKEN", "TOKENS_FILE"} <= names
