@@ -129,7 +129,7 @@ class Runner:
         names = ("THREADS", "RAMP_UP", "DURATION", "TOKEN", "TOKENS_FILE", "CERTIFICATES")
         variables = [Variable(name, f"${{__P({name},)}}", "") for name in names]
         end = Node(jmx.stop_thread("end", ""))
-        root = Node(jmx.plan_root("Doors", "", variables), (users("Doors", *steps, end),))
+        root = Node(jmx.plan_root("Doors", "", variables), (users("Doors", (), (*steps, end)),))
         plan = self.folder / "plan.jmx"
         plan.write_bytes(jmx.document(root))
         stores = self.folder / "stores"
