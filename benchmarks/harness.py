@@ -2,10 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import polars as pl
 import psutil
@@ -87,6 +87,17 @@ def wait_until_quiet() -> None:
     deadline = time.monotonic() + _QUIET_WITHIN_S
     while psutil.cpu_percent(interval=2) > QUIET_PERCENT and time.monotonic() < deadline:
         pass
+
+
+def show(measurements: Iterable[Callable[[], tuple[str, bool]]]) -> NoReturn:
+    """Print the row of each measurement, taken on a quiet machine; exit with 1 unless all claims held."""
+    held = []
+    for measured in measurements:
+        wait_until_quiet()
+        line, holds = measured()
+        print(line, flush=True)
+        held.append(holds)
+    raise SystemExit(0 if all(held) else 1)
 
 
 def row(*cells: object) -> str:

@@ -2,9 +2,10 @@
 
 import argparse
 import statistics
+from functools import partial
 
 import polars as pl
-from harness import Carried, engine, row, table_head, wait_until_quiet
+from harness import Carried, engine, row, show, table_head
 from loopback import Loopback
 
 from pacemark.jmx.plan import render
@@ -79,6 +80,11 @@ def measure(workload: Mix, load: Load, nginx: Loopback) -> tuple[str, bool]:
     ), holds
 
 
+def load_of(workload: Mix, rate_per_s: float, seconds: int) -> Load:
+    threads = workload.scales["full"].threads
+    return Load(threads=threads, ramp_up_s=10, duration_s=seconds, rate_per_s=rate_per_s)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=float, nargs="+", default=[100, 500, 1000, 2000])
@@ -101,17 +107,13 @@ def main() -> None:
             "holds",
         )
     )
-    held = []
+    steady = [STEADY[name] for name in asked.workloads]
     with Loopback() as nginx:
-        for rate in asked.rates:
-            for workload in (STEADY[name] for name in asked.workloads):
-                threads = workload.scales["full"].threads
-                wait_until_quiet()
-                load = Load(threads=threads, ramp_up_s=10, duration_s=asked.seconds, rate_per_s=rate)
-                line, holds = measure(workload, load, nginx)
-                print(line, flush=True)
-                held.append(holds)
-    raise SystemExit(0 if all(held) else 1)
+        show(
+            partial(measure, workload, load_of(workload, rate, asked.seconds), nginx)
+            for rate in asked.rates
+            for workload in steady
+        )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 
-from harness import Carried, engine, row, table_head, wait_until_quiet
+from harness import Carried, engine, row, show, table_head
 from moody import Moody
 
 from pacemark.jmx.plan import render
@@ -73,13 +74,7 @@ def main() -> None:
             "the server", "samples", "P95 back", "claim", "errors back", "claim", "P95 by phase, ms", "holds"
         )
     )
-    held = []
-    for case in asked.cases:
-        wait_until_quiet()
-        line, holds = measured(case)
-        print(line, flush=True)
-        held.append(holds)
-    raise SystemExit(0 if all(held) else 1)
+    show(partial(measured, case) for case in asked.cases)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ when a verdict is not the true one.
 """
 
 import argparse
+from functools import partial
 
 import psutil
-from harness import Carried, engine, row, table_head, wait_until_quiet
+from harness import Carried, engine, row, show, table_head
 from moody import Moody
 
 from pacemark.gateway.processes import ProcessWatch
@@ -48,6 +49,15 @@ def verdict(leak_percent: float, load: Load) -> tuple[JudgedObjective, Carried, 
     return judged, carried, len(readings)
 
 
+def measured(leak_percent: float, load: Load) -> tuple[str, bool]:
+    """A row of the table, and whether the verdict was right."""
+    judged, carried, looks = verdict(leak_percent, load)
+    is_right = judged.outcome == ("missed" if leak_percent else "met")
+    grown = "–" if judged.value is None else f"{judged.value:.1f} %"
+    cells = (f"{leak_percent:g} %", carried.digest.count, looks, grown, judged.outcome, judged.why)
+    return row(*cells, "yes" if is_right else "**no**"), is_right
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=40, help="of load in a run")
@@ -56,15 +66,7 @@ def main() -> None:
     asked = parser.parse_args()
     load = Load(threads=8, ramp_up_s=2, duration_s=asked.seconds, rate_per_s=25)
     print(table_head("leak in the run", "samples", "looks", "growth", "verdict", "why", "right"))
-    right = []
-    for leak in (asked.leak, 0.0) * asked.times:
-        wait_until_quiet()
-        judged, carried, looks = verdict(leak, load)
-        right.append(judged.outcome == ("missed" if leak else "met"))
-        grown = "–" if judged.value is None else f"{judged.value:.1f} %"
-        cells = (f"{leak:g} %", carried.digest.count, looks, grown, judged.outcome, judged.why)
-        print(row(*cells, "yes" if right[-1] else "**no**"), flush=True)
-    raise SystemExit(0 if all(right) else 1)
+    show(partial(measured, leak, load) for leak in (asked.leak, 0.0) * asked.times)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import argparse
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import polars as pl
-from harness import HEAP_MB, Carried, engine, row, table_head, wait_until_quiet
+from harness import HEAP_MB, Carried, engine, row, show, table_head
 
 from pacemark.jmx.plan import render
 from pacemark.results.measurements.streams import open_streams
@@ -119,19 +120,16 @@ def main() -> None:
             "holds",
         )
     )
-    held = []
-    for streams in asked.streams:
-        wait_until_quiet()
-        load = Load(
+    loads = (
+        Load(
             threads=streams,
             ramp_up_s=asked.ramp_up,
             duration_s=asked.ramp_up + asked.seconds,
             rate_per_s=streams / asked.every,
         )
-        line, holds = measure(load)
-        print(line, flush=True)
-        held.append(holds)
-    raise SystemExit(0 if all(held) else 1)
+        for streams in asked.streams
+    )
+    show(partial(measure, load) for load in loads)
 
 
 if __name__ == "__main__":

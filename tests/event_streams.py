@@ -11,14 +11,14 @@ import socket
 import statistics
 import struct
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from fake_gateway import rpc_result
+from loopback_server import LoopbackServer, read_request, response, response_head
 
 RETRY_MS = 400
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -79,12 +79,12 @@ class Session:
         self.write(end.join(lines) + end + end)
 
 
-class EventStreams:
-    """The server in a thread of its own. Set ``opening`` or ``reply``, or call ``drop``, to misbehave."""
+class EventStreams(LoopbackServer):
+    """Set ``opening`` or ``reply``, or call ``drop``, to misbehave."""
 
     def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
         self.books = Books()
-        self.port = port
         self.delay_s = 0.0
         """Between a message and its reply."""
         self.opening: Callable[[int], tuple[int, str]] = lambda number: (200, EVENT_STREAM)
@@ -92,29 +92,10 @@ class EventStreams:
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = true_reply
         self._sessions: dict[int, Session] = {}
         self._owed: Counter[str] = Counter()
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Everything is reset at once, as when a server is killed."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
 
     def drop(self, count: int, how: str = "end") -> int:
         """Break the ``count`` oldest streams: ``end`` of the body, ``cut`` within it, or ``reset``."""
-        done = asyncio.run_coroutine_threadsafe(self._drop(count, how), self._loop)
-        return done.result(5)
+        return self._within(self._drop(count, how))
 
     async def _drop(self, count: int, how: str) -> int:
         chosen = sorted(self._sessions.values(), key=lambda one: one.opened)[:count]
@@ -140,39 +121,11 @@ class EventStreams:
         if self._sessions.pop(session.number, None) is not None:
             self.books.open_now -= 1
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        start = asyncio.start_server(self._client, "127.0.0.1", self.port, backlog=4096)
-        server = self._loop.run_until_complete(start)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        for session in self._sessions.values():
-            session.writer.transport.abort()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode("latin-1").split("\r\n")
-                method, target, _ = lines[0].split(" ")
-                headers = {
-                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if line)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                if method == "GET":
-                    await self._stream(headers, reader, writer)
-                    break
-                self._message(target, json.loads(body), writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)).method != "GET":
+            self._message(request.target, json.loads(request.body), writer)
+            await writer.drain()
+        await self._stream(request.headers, reader, writer)
 
     async def _stream(
         self, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -183,8 +136,7 @@ class EventStreams:
         status, content_type = self.opening(books.opened + books.refused + 1)
         if (status, content_type) != (200, EVENT_STREAM):
             books.refused += 1
-            fields = f"Content-Type: {content_type}\r\nContent-Length: 2"
-            writer.write(f"HTTP/1.1 {status} X\r\n{fields}\r\n\r\nno".encode())
+            writer.write(response(status, {"Content-Type": content_type}, b"no"))
             await writer.drain()
             return
         if resumed := headers.get("last-event-id"):
@@ -197,8 +149,7 @@ class EventStreams:
         self._sessions[session.number] = session
         books.open_now += 1
         books.most_open = max(books.most_open, books.open_now)
-        fields = f"Content-Type: {EVENT_STREAM}\r\nTransfer-Encoding: chunked"
-        writer.write(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode())
+        writer.write(response_head(200, {"Content-Type": EVENT_STREAM, "Transfer-Encoding": "chunked"}))
         session.event("endpoint", f"/message?session_id={session.number}")
         session.event("keepalive", "{}")
         await writer.drain()
@@ -211,14 +162,14 @@ class EventStreams:
     def _message(self, target: str, call: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         self.books.posts += 1
         self.books.ids[call["id"]] += 1
-        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+        writer.write(response(202, {}))
         number = int(target.rpartition("=")[2])
         now = self._loop.time()
         self._loop.call_at(now + self.delay_s, self._answer, number, call, now)
 
     def _answer(self, number: int, call: dict[str, Any], read_s: float) -> None:
         session = self._sessions.get(number)
-        if session is None:
+        if session is None or session.writer.is_closing():
             self.books.posts_without_stream += 1
             return
         if (answer := self.reply(call)) is None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
+
+from loopback_server import Answer, LoopbackServer, Request, read_request, response
 
 Message = dict[str, Any]
 TOOLS = ("get_system_time", "convert_time", "echo", "get_stats", "benchmark_tool_1", "benchmark_tool_2")
@@ -17,8 +18,8 @@ REST = {
 }
 
 
-class FakeMcpServer:
-    """The server in a thread of its own.
+class FakeMcpServer(LoopbackServer):
+    """The server, and what it is given to be odd.
 
     Whoever speaks out of turn (no session, an unknown one, the wrong protocol version or formats) is refused
     and noted in ``complaints``. ``answer`` may change what a tool call is answered: it is given the call and
@@ -37,6 +38,7 @@ class FakeMcpServer:
         rest: dict[str, bytes] | None = None,
         token: str = "",
     ) -> None:
+        super().__init__()
         self.path, self.versions, self.strict = path, versions, strict
         self.with_sessions, self.streams, self.tools, self.token = sessions, streams, tools, token
         self.rest = REST if rest is None else rest
@@ -50,73 +52,27 @@ class FakeMcpServer:
         self.gets: Counter[str] = Counter()
         self.forgotten = 0
         self.complaints: list[str] = []
-        self.port = 0
         self._sessions: dict[str, str] = {}
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def forget(self) -> None:
         """Every session is gone, as after a restart."""
         self._sessions.clear()
 
-    def stop(self) -> None:
-        """Go off: nobody listens any more, and connections are closed."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = await read_request(reader)
+            given = self._given(request)
+            if given is None:
+                return
+            if b"tools/call" in request.body and self.delay_s:
+                began = self._loop.time()
+                await asyncio.sleep(self.delay_s)
+                self.slept_s.append(self._loop.time() - began)
+            writer.write(response(*given))
+            await writer.drain()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._thread.is_alive():
-            self.stop()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._client, "127.0.0.1", self.port))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.05))
-        self._loop.close()
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode("latin-1").split("\r\n")
-                method, target, _ = lines[0].split(" ")
-                headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines[1:] if line)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                given = self._given(method, urlsplit(target).path, headers, body)
-                if given is None:
-                    break
-                status, extra, content = given
-                if b"tools/call" in body and self.delay_s:
-                    began = self._loop.time()
-                    await asyncio.sleep(self.delay_s)
-                    self.slept_s.append(self._loop.time() - began)
-                fields = {**extra, "Content-Length": str(len(content))}
-                text = "".join(f"{key}: {value}\r\n" for key, value in fields.items())
-                writer.write(f"HTTP/1.1 {status} X\r\n{text}\r\n".encode() + content)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    def _given(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes] | None:
+    def _given(self, request: Request) -> Answer | None:
+        method, headers, path = request.method, request.headers, urlsplit(request.target).path
         json_type = {"Content-Type": "application/json"}
         if path in self.rest and path != self.path:
             self.gets[f"{method} {path}"] += 1
@@ -130,7 +86,7 @@ class FakeMcpServer:
             return 200, {}, b""
         if headers.get("accept", "").count("/") < 2 or headers.get("content-type") != "application/json":
             return self._refuse(406, f"formats {headers.get('accept')}, {headers.get('content-type')}")
-        message = json.loads(body)
+        message = json.loads(request.body)
         if message["method"] == "initialize":
             return self._initialized(message, headers)
         session = headers.get("mcp-session-id", "")
@@ -152,7 +108,7 @@ class FakeMcpServer:
             return None if answer is None else (200, *self._formatted(answer))
         return 200, *self._formatted(true)
 
-    def _initialized(self, message: Message, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _initialized(self, message: Message, headers: dict[str, str]) -> Answer:
         if "mcp-session-id" in headers:
             self.complaints.append("initialize within a session")
         asked = message["params"]["protocolVersion"]
@@ -188,6 +144,6 @@ class FakeMcpServer:
         events = f"event: message\r\ndata: {notice}\r\n\r\nevent: message\r\ndata: {text}\r\n\r\n"
         return {"Content-Type": "text/event-stream"}, events.encode()
 
-    def _refuse(self, status: int, why: str) -> tuple[int, dict[str, str], bytes]:
+    def _refuse(self, status: int, why: str) -> Answer:
         self.complaints.append(why)
         return status, {}, b""

@@ -6,18 +6,17 @@ import datetime
 import ipaddress
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from loopback_server import LoopbackServer, Request, read_request, response, response_head
 
 from pacemark.gateway.spec import free_ports
 
@@ -191,65 +190,31 @@ def nginx_before(backend: str, folder: Path) -> Iterator[Fronts]:
         errors.close()
 
 
-class ForwardProxy:
+class ForwardProxy(LoopbackServer):
     """An HTTP proxy on loopback that leads every host to this machine, and writes down who was asked for."""
 
     def __init__(self, *, user: str = "", password: str = "") -> None:
+        super().__init__()
         self.tunnels: list[str] = []
         self.refused = 0
-        self.port = 0
         self._expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while refusal := self._refusal(request := await read_request(reader)):
+            self.refused += 1
+            writer.write(response(*refusal))
+            await writer.drain()
+        self.tunnels.append(request.target)
+        there = await asyncio.open_connection("127.0.0.1", int(request.target.rsplit(":", 1)[1]))
+        writer.write(response_head(200, {}))
+        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._client, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                verb, target, _ = head.split("\r\n", 1)[0].split(" ")
-                if verb != "CONNECT":
-                    status = b"405 Method Not Allowed"
-                elif self._expected and self._expected not in head:
-                    status = b'407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="here"'
-                else:
-                    break
-                self.refused += 1
-                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-                await writer.drain()
-            self.tunnels.append(target)
-            there = await asyncio.open_connection("127.0.0.1", int(target.rsplit(":", 1)[1]))
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
+    def _refusal(self, request: Request) -> tuple[int, dict[str, str]] | None:
+        if request.method != "CONNECT":
+            return 405, {}
+        if self._expected and request.headers.get("proxy-authorization") != self._expected:
+            return 407, {"Proxy-Authenticate": 'Basic realm="here"'}
+        return None
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

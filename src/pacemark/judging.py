@@ -89,6 +89,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         expected_labels=asked.workload.labels,
         objectives=objectives,
         generator=generator,
+        has_rate=asked.load.rate_per_s is not None,
         clock_step_s=execution.clock_step_s,
         token_expires=expires.timestamp() if expires else None,
         ended=execution.ended,

@@ -17,12 +17,15 @@ from typing import Any, Self
 
 import psutil
 
+from pacemark.gateway.stack import Stack
+
 SETTINGS = re.compile(
     r"JMETER_|GATEWAY_|PLATFORM_ADMIN_|FAST_|BENCHMARK_|GITHUB_"
     r"|(MCPGATEWAY_BEARER_TOKEN|JWT_SECRET_KEY|PROMETHEUS_URL|GRAFANA_URL|LOKI_URL|MCP_RPC_ENDPOINT"
     r"|PACEMARK_JMETER|HEAP|JVM_ARGS|NO_COLOR|FORCE_COLOR|COLUMNS|TERM)$"
 )
 JWT = re.compile(rb"eyJ[\w-]{8,}\.eyJ[\w-]+")
+PLANS = Path(__file__).parents[1] / "jmeter"
 RUN_FILES = (
     "run.json",
     "plan.jmx",
@@ -169,6 +172,16 @@ class Pacemark:
         """Run it to its end."""
         with self.started(*args) as running:
             return running.ended(seconds)
+
+    def plain_jmeter(
+        self, plan: str, jtl: str, stack: Stack, *options: str | Path, **properties: str | int
+    ) -> list[dict[str, str]]:
+        """A committed plan in a plain JMeter, on the gateway of ``stack``: the rows of its ``jtl``."""
+        properties = {"GATEWAY_URL": stack.url, "TOKEN": stack.credentials(seconds=60).token, **properties}
+        given = [f"-J{name}={value}" for name, value in properties.items()]
+        ended = self("jmeter", "-n", "-t", PLANS / f"{plan}.jmx", *options, *given, "-l", jtl)
+        assert ended.status == 0
+        return rows(self.folder / jtl)
 
     @contextmanager
     def started(self, *args: str | Path) -> Iterator[Running]:

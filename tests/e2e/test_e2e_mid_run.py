@@ -9,7 +9,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 from e2e_command import JWT, RUN_FILES, Ended, Family, Pacemark, command_line, files_with, rows
-from fake_gateway import Answer, FakeGateway, true_answer
+from fake_gateway import FakeGateway, true_answer
+from loopback_server import Answer
 
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import figures

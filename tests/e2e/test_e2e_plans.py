@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
-from e2e_command import Pacemark, rows, until, write_rows
+from e2e_command import PLANS, Pacemark, until, write_rows
 
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.health import slots_taken
@@ -19,13 +19,7 @@ from pacemark.workloads import WORKLOADS, workload
 
 pytestmark = pytest.mark.jmeter
 
-PLANS = Path(__file__).parents[1] / "jmeter"
 NAMES = ("rest_api_baseline", "mcp_jsonrpc_baseline")
-
-
-def as_the_plan_says(stack: Stack, *, load: dict[str, str | int]) -> list[str]:
-    values = {"GATEWAY_URL": stack.url, "TOKEN": stack.credentials(seconds=60).token, **load}
-    return [f"-J{name}={value}" for name, value in values.items()]
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +30,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Pacemark:
 @pytest.mark.gateway
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plain_jmeter_runs_it(embedded_stack: Stack, elsewhere: Pacemark, name: str) -> None:
-    load = as_the_plan_says(
-        embedded_stack, load={"THREADS": 8, "RAMP_UP": 1, "DURATION": 5, "TARGET_RPS": 10}
+    samples = elsewhere.plain_jmeter(
+        name, f"{name}.jtl", embedded_stack, THREADS=8, RAMP_UP=1, DURATION=5, TARGET_RPS=10
     )
-    ended = elsewhere("jmeter", "-n", "-t", PLANS / f"{name}.jmx", *load, "-l", f"{name}.jtl")
-    assert ended.status == 0
-    samples = rows(elsewhere.folder / f"{name}.jtl")
     assert {row["success"] for row in samples} == {"true"}
     counted = Counter(row["label"] for row in samples)
     for request in workload(name).requests:
@@ -56,12 +47,10 @@ def test_a_plain_jmeter_runs_it(embedded_stack: Stack, elsewhere: Pacemark, name
 
 @pytest.mark.gateway
 def test_it_runs_with_the_properties_of_a_scale(embedded_stack: Stack, elsewhere: Pacemark) -> None:
-    name = "rest_api_baseline"
-    load = as_the_plan_says(embedded_stack, load={"RAMP_UP": 2, "DURATION": 4})
-    plan, properties = PLANS / f"{name}.jmx", PLANS / "properties" / "ci.properties"
-    ended = elsewhere("jmeter", "-n", "-t", plan, "-q", properties, *load, "-l", "ci.jtl")
-    assert ended.status == 0
-    samples = rows(elsewhere.folder / "ci.jtl")
+    ci = ("-q", PLANS / "properties" / "ci.properties")
+    samples = elsewhere.plain_jmeter(
+        "rest_api_baseline", "ci.jtl", embedded_stack, *ci, RAMP_UP=2, DURATION=4
+    )
     # 15 requests a second and ten threads, as the file says, over the seconds that the command line says.
     stages = slots_taken(elsewhere.folder / "jmeter.log")
     assert [slots for slots, _ in stages] == [15, 30]
@@ -78,12 +67,10 @@ def test_a_wrong_token_fails_every_sample_and_the_objectives(
     embedded_stack: Stack, elsewhere: Pacemark
 ) -> None:
     """JMeter itself exits with 0."""
-    load = as_the_plan_says(
-        embedded_stack, load={"TOKEN": "wrong", "THREADS": 2, "RAMP_UP": 0, "DURATION": 2, "TARGET_RPS": 10}
-    )
-    plan = PLANS / "mcp_jsonrpc_baseline.jmx"
-    assert elsewhere("jmeter", "-n", "-t", plan, *load, "-l", "wrong.jtl").status == 0
-    judged = elsewhere("stats", "wrong.jtl", "--objectives", "mcp_jsonrpc_baseline")
+    name = "mcp_jsonrpc_baseline"
+    load = {"TOKEN": "wrong", "THREADS": 2, "RAMP_UP": 0, "DURATION": 2, "TARGET_RPS": 10}
+    elsewhere.plain_jmeter(name, "wrong.jtl", embedded_stack, **load)
+    judged = elsewhere("stats", "wrong.jtl", "--objectives", name)
     assert judged.status == 1
     assert any("errors 100 %, limit < 0.1 % (all samples)" in line for line in judged.errors)
     total = elsewhere("stats", "wrong.jtl", "--json").json["total"]

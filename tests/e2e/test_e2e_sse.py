@@ -4,28 +4,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from e2e_command import Pacemark, rows
+from e2e_command import Pacemark
 
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.health import slots_taken
 from pacemark.workloads import workload
 from pacemark.workloads.streams import CONNECT, FIRST_EVENT, ROUND_TRIP, SILENCE, STREAM_LIFETIME
 
-PLAN = Path(__file__).parents[1] / "jmeter" / "sse_streaming_baseline.jmx"
 LOAD = {"THREADS": 4, "RAMP_UP": 1, "DURATION": 6, "TARGET_RPS": 2}
 
 
 @pytest.mark.jmeter
 @pytest.mark.gateway
 def test_a_plain_jmeter_holds_streams_of_the_gateway(embedded_stack: Stack, tmp_path: Path) -> None:
-    token = embedded_stack.credentials(seconds=60).token
-    values = {"GATEWAY_URL": embedded_stack.url, "TOKEN": token, **LOAD}
     pacemark = Pacemark(tmp_path)
-    load = [f"-J{name}={value}" for name, value in values.items()]
-    ended = pacemark("jmeter", "-n", "-t", PLAN, *load, "-l", "sse.jtl")
-    assert ended.status == 0
-
-    samples = rows(tmp_path / "sse.jtl")
+    samples = pacemark.plain_jmeter("sse_streaming_baseline", "sse.jtl", embedded_stack, **LOAD)
     assert [row for row in samples if row["success"] != "true"] == []
     counted = Counter(row["label"] for row in samples)
     assert set(counted) == set(workload("sse_streaming_baseline").labels)

@@ -4,27 +4,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from e2e_command import Pacemark, rows
+from e2e_command import Pacemark
 
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.health import slots_taken
 from pacemark.workloads import workload
 
-PLAN = Path(__file__).parents[1] / "jmeter" / "websocket_baseline.jmx"
 LOAD = {"THREADS": 4, "RAMP_UP": 1, "DURATION": 6, "TARGET_RPS": 4}
 
 
 @pytest.mark.jmeter
 @pytest.mark.gateway
 def test_a_plain_jmeter_holds_connections_to_the_gateway(embedded_stack: Stack, tmp_path: Path) -> None:
-    token = embedded_stack.credentials(seconds=60).token
-    values = {"GATEWAY_URL": embedded_stack.url, "TOKEN": token, **LOAD}
     pacemark = Pacemark(tmp_path)
-    load = [f"-J{name}={value}" for name, value in values.items()]
-    ended = pacemark("jmeter", "-n", "-t", PLAN, *load, "-l", "ws.jtl")
-    assert ended.status == 0
-
-    samples = rows(tmp_path / "ws.jtl")
+    samples = pacemark.plain_jmeter("websocket_baseline", "ws.jtl", embedded_stack, **LOAD)
     assert [row for row in samples if row["success"] != "true"] == []
     counted = Counter(row["label"] for row in samples)
     assert set(counted) == {*workload("websocket_baseline").labels, "WS close"}

@@ -54,6 +54,13 @@ def element(
     return made
 
 
+def part(name: str, kind: str, gui: str, title: str) -> Element:
+    """An element that is a property of another one."""
+    return etree.Element(
+        "elementProp", name=name, elementType=kind, guiclass=gui, testclass=kind, testname=title
+    )
+
+
 def variables(items: Iterable[Variable]) -> Element:
     collection = etree.Element("collectionProp", name="Arguments.arguments")
     for item in items:
@@ -70,14 +77,7 @@ def variables(items: Iterable[Variable]) -> Element:
 
 
 def plan_root(name: str, comment: str, items: Iterable[Variable]) -> Element:
-    defined = etree.Element(
-        "elementProp",
-        name="TestPlan.user_defined_variables",
-        elementType="Arguments",
-        guiclass="ArgumentsPanel",
-        testclass="Arguments",
-        testname="User Defined Variables",
-    )
+    defined = part("TestPlan.user_defined_variables", "Arguments", "ArgumentsPanel", "User Defined Variables")
     defined.append(variables(items))
     return element(
         "TestPlan",
@@ -94,14 +94,7 @@ def plan_root(name: str, comment: str, items: Iterable[Variable]) -> Element:
 
 
 def thread_group(name: str, threads: str, ramp_up: str, duration: str, comment: str) -> Element:
-    loop = etree.Element(
-        "elementProp",
-        name="ThreadGroup.main_controller",
-        elementType="LoopController",
-        guiclass="LoopControlPanel",
-        testclass="LoopController",
-        testname="Loop Controller",
-    )
+    loop = part("ThreadGroup.main_controller", "LoopController", "LoopControlPanel", "Loop Controller")
     loop.extend(
         [prop("intProp", "LoopController.loops", -1), boolean("LoopController.continue_forever", False)]
     )
@@ -125,14 +118,7 @@ def thread_group(name: str, threads: str, ramp_up: str, duration: str, comment: 
 
 
 def http_defaults(name: str, connect_timeout_ms: int, response_timeout_ms: int) -> Element:
-    arguments = etree.Element(
-        "elementProp",
-        name="HTTPsampler.Arguments",
-        elementType="Arguments",
-        guiclass="HTTPArgumentsPanel",
-        testclass="Arguments",
-        testname="User Defined Variables",
-    )
+    arguments = part("HTTPsampler.Arguments", "Arguments", "HTTPArgumentsPanel", "User Defined Variables")
     arguments.append(etree.Element("collectionProp", name="Arguments.arguments"))
     return element(
         "ConfigTestElement",

@@ -3,6 +3,7 @@
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
 from pacemark.jmx.pacing import clock, switch, users
+from pacemark.jmx.requests import checks, fed
 from pacemark.workloads.model import Mix, Request
 
 PACER = "pacer"
@@ -37,20 +38,6 @@ def _group(workload: Mix) -> Node:
 
 
 def _choice(request: Request) -> Node:
-    check = request.check
-    sampler = Node(
-        jmx.http_request(request.label, request.method, "${GATEWAY_URL}" + request.path, request.body),
-        (
-            # First: when it passes it leaves no message, where the JSON assertion leaves an empty one,
-            # and JMeter writes the first message there is.
-            *(Node(jmx.absence_assertion(absence.name, absence.pattern)) for absence in request.absences),
-            Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex)),
-        ),
-    )
-    if not request.feeds:
-        return sampler
-    # Below a controller a data set is read once for each of these requests, not for all the others too.
-    feeds = (
-        Node(jmx.csv_data(f"Next row of {feed}.csv", f"${{DATA_DIR}}/{feed}.csv")) for feed in request.feeds
-    )
-    return Node(jmx.simple_controller(request.label), (*feeds, sampler))
+    url = "${GATEWAY_URL}" + request.path
+    sampler = jmx.http_request(request.label, request.method, url, request.body)
+    return fed(request.label, Node(sampler, checks(request.check, request.absences)), request.feeds)

@@ -3,6 +3,7 @@
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
 from pacemark.jmx.pacing import clock, script, switch, users
+from pacemark.jmx.requests import fed
 from pacemark.workloads.servers import GATEWAY, McpServer, RestRequest, Servers, ToolCall
 
 SERVERS = "servers"
@@ -113,11 +114,7 @@ def _kept(server: McpServer) -> tuple[Node, ...]:
 
 def _request(request: ToolCall | RestRequest) -> Node:
     sampler = _call(request) if isinstance(request, ToolCall) else _rest(request)
-    feeds = (
-        Node(jmx.csv_data(f"Next row of {feed}.csv", f"${{DATA_DIR}}/{feed}.csv")) for feed in request.feeds
-    )
-    # Below a controller a data set is read once for each of these requests, not for all the others too.
-    return Node(jmx.simple_controller(request.label), (*feeds, sampler)) if request.feeds else sampler
+    return fed(request.label, sampler, request.feeds)
 
 
 def _call(request: ToolCall) -> Node:

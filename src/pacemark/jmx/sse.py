@@ -3,6 +3,7 @@
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
 from pacemark.jmx.pacing import clock, script, switch, users
+from pacemark.jmx.requests import checks
 from pacemark.workloads.model import Request
 from pacemark.workloads.streams import (
     CONNECT,
@@ -60,7 +61,6 @@ def _sampler(label: str, act: str, parameters: str = "") -> jmx.Element:
 
 
 def _message(message: Request) -> Node:
-    check = message.check
-    assertion = Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex))
-    round_trip = Node(_sampler(ROUND_TRIP, "call", message.body), (assertion,))
+    # The id is the slot's.
+    round_trip = Node(_sampler(ROUND_TRIP, "call", message.body), checks(message.check, message.absences))
     return Node(jmx.simple_controller(message.label), (round_trip,))

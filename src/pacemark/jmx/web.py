@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from pacemark.jmx.elements import Element, boolean, element, http_sampler, string
+from pacemark.jmx.elements import Element, boolean, element, http_sampler, part, string
 
 
 def cookies(name: str, comment: str) -> Element:
@@ -51,14 +51,7 @@ def web_request(name: str, method: str, url: str, form: dict[str, str]) -> Eleme
 
     A query belongs into ``url``: to a path that is a whole URL JMeter adds no parameters.
     """
-    arguments = etree.Element(
-        "elementProp",
-        name="HTTPsampler.Arguments",
-        elementType="Arguments",
-        guiclass="HTTPArgumentsPanel",
-        testclass="Arguments",
-        testname="User Defined Variables",
-    )
+    arguments = part("HTTPsampler.Arguments", "Arguments", "HTTPArgumentsPanel", "User Defined Variables")
     collection = etree.SubElement(arguments, "collectionProp", name="Arguments.arguments")
     for key, value in form.items():
         argument = etree.SubElement(collection, "elementProp", name=key, elementType="HTTPArgument")

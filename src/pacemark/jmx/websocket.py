@@ -3,6 +3,7 @@
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Element, Node, Variable
 from pacemark.jmx.pacing import clock, script, switch, users
+from pacemark.jmx.requests import checks, fed
 from pacemark.workloads.connections import CLOSE, CONNECTION_LIFETIME, HANDSHAKE, Connections, Message
 
 CONNECTIONS = "connections"
@@ -72,7 +73,6 @@ def _handshake(scheme: str, *, tls: bool) -> Node:
 
 
 def _choice(message: Message) -> Node:
-    check = message.check
     sampler = Node(
         _sampler(
             "RequestResponseWebSocketSampler",
@@ -91,19 +91,9 @@ def _choice(message: Message) -> Node:
                 jmx.string("dataFile", ""),
             ],
         ),
-        (
-            # First, as in a mix: when it passes it leaves no message.
-            *(Node(jmx.absence_assertion(absence.name, absence.pattern)) for absence in message.absences),
-            Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex)),
-        ),
+        checks(message.check, message.absences),
     )
-    if not message.feeds:
-        return sampler
-    # Below a controller a data set is read once for each of these messages, not for all the others too.
-    feeds = (
-        Node(jmx.csv_data(f"Next row of {feed}.csv", f"${{DATA_DIR}}/{feed}.csv")) for feed in message.feeds
-    )
-    return Node(jmx.simple_controller(message.label), (*feeds, sampler))
+    return fed(message.label, sampler, message.feeds)
 
 
 def _close() -> Element:

@@ -164,13 +164,15 @@ def baselines_table(baselines: Iterable[Baseline]) -> Table:
 
 def plans_table(workloads: Iterable[Workload]) -> Table:
     """The test matrix: each workload with its load and objectives at scale ``full``."""
-    table = _table("Workload", "Protocol", "Load at scale full", "Objectives")
+    table = _table("Workload\n  protocol", ">Threads", ">Duration\nramp-up", ">Rate\n/s", "Objectives")
     table.columns[0].no_wrap = True
     for workload in workloads:
+        load = workload.scales["full"]
         table.add_row(
-            Text(workload.name),
-            Text(workload.protocol),
-            Text(_load(workload.scales["full"])),
+            Text.assemble(workload.name, "\n  ", (workload.protocol, "bright_black")),
+            Text(_threads(load)),
+            Text(f"{numerals.duration(load.duration_s)}\n{numerals.duration(load.ramp_up_s)}"),
+            Text(_rates(load)),
             Text("\n".join(map(str, workload.objectives))),
         )
     return table
@@ -193,12 +195,17 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
 
 
-def _load(load: Load) -> str:
-    return (
-        f"{wording.pace(load) if load.think_s else f'{numerals.plain(load.rate_per_s)}/s'}, "
-        f"{numerals.count(load.threads)} threads,\n"
-        f"{numerals.duration(load.duration_s)}, ramp-up {numerals.duration(load.ramp_up_s)}"
-    )
+def _threads(load: Load) -> str:
+    least = min((stage.threads for stage in load.stages), default=load.threads)
+    most = numerals.count(load.threads)
+    return most if least == load.threads else f"{numerals.count(least)}-{most}"
+
+
+def _rates(load: Load) -> str:
+    """The rates it turns at, one a line: narrow, as that column must be."""
+    if load.rate_per_s is None:
+        return "think\n" + wording.pace(load).removeprefix("think time ")
+    return "\n→".join(map(numerals.plain, load.turns_per_s))
 
 
 def _cells(figures: Figures, known: bool) -> list[Text]:

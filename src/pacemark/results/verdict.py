@@ -45,6 +45,8 @@ class Evidence:
     expected_labels: Sequence[str]
     objectives: Sequence[JudgedObjective]
     generator: Generator
+    has_rate: bool = True
+    """Whether a rate was asked for; without one users think, and their number makes it."""
     clock_step_s: float = 0.0
     token_expires: float | None = None
     """Epoch seconds; None when the token does not say."""
@@ -56,6 +58,11 @@ class Evidence:
     """What could not be found out about the gateway, and why."""
     own: Sequence[Reason] = ()
     """What the workload's own measurements say."""
+
+    @property
+    def more_samples(self) -> str:
+        """The remedy for too few samples."""
+        return f"lengthen the run or {'raise its rate' if self.has_rate else 'give it more users'}"
 
     @property
     def was_cut_short(self) -> bool:
@@ -97,9 +104,9 @@ def _invalid(evidence: Evidence) -> Iterator[Reason]:
         yield _reason("the token expired during the run", "use one that lives longer than the run")
     if evidence.gateway_gone:
         yield _reason(evidence.gateway_gone, "see the gateway's log, and run again")
-    yield from _generator_limit(evidence.generator)
+    yield from _generator_limit(evidence)
     if evidence.objectives and all(judged.outcome == "not judged" for judged in evidence.objectives):
-        yield _reason("no objective could be judged", "lengthen the run or raise its rate")
+        yield _reason("no objective could be judged", evidence.more_samples)
 
 
 def _cut_short(evidence: Evidence) -> Iterator[Reason]:
@@ -119,12 +126,13 @@ def _cut_short(evidence: Evidence) -> Iterator[Reason]:
         )
 
 
-def _generator_limit(generator: Generator) -> Iterator[Reason]:
+def _generator_limit(evidence: Evidence) -> Iterator[Reason]:
+    generator = evidence.generator
     if generator.cpu_share is not None and generator.cpu_share > CPU_LIMIT:
         yield _reason(
             f"JMeter used {generator.cpu_share:.0%} of the processor time it could get, "
             f"limit {CPU_LIMIT:.0%}",
-            "lower the rate, or give JMeter more cores",
+            f"{'lower the rate' if evidence.has_rate else 'take fewer users'}, or give JMeter more cores",
         )
     late = generator.late_wake_up_p95_ms
     if late is not None and late > LATE_WAKE_UP_MS:
@@ -179,7 +187,7 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
     generator, window = evidence.generator, evidence.window
     for judged in evidence.objectives:
         if judged.outcome == "not judged":
-            remedy = "" if judged.objective.metric in OWN else "lengthen the run or raise its rate"
+            remedy = "" if judged.objective.metric in OWN else evidence.more_samples
             yield _warning(one_line(judged), remedy)
     pause, longest = generator.gc_pause_ms or 0.0, generator.gc_pause_max_ms or 0.0
     if longest > GC_WARNING_MS or pause > GC_WARNING_SHARE * window.seconds * 1000:

@@ -1,22 +1,16 @@
 """Users that are connections: each holds one open and sends its messages over it."""
 
-from typing import Self
-
-from pydantic import Field, model_validator
-
-from pacemark.workloads.model import Absence, Check, Feed, Vocabulary, Workload
+from pacemark.workloads.model import Absence, Check, Feed, Weighted, Whole, Workload
 
 HANDSHAKE = "WS handshake"
 CLOSE = "WS close"
 CONNECTION_LIFETIME = "WS connection lifetime"
 
 
-class Message(Vocabulary):
+class Message(Weighted):
     """One kind of message in the mix, and how a true reply to it is told from a false one."""
 
     label: str
-    weight: float = Field(gt=0, le=100)
-    """Percent of all messages."""
     body: str
     check: Check
     absences: tuple[Absence, ...] = ()
@@ -32,13 +26,7 @@ class Connections(Workload):
 
     endpoint: str
     """Below the gateway's URL."""
-    messages: tuple[Message, ...]
-
-    @model_validator(mode="after")
-    def _weights_are_whole(self) -> Self:
-        if abs(sum(message.weight for message in self.messages) - 100) > 1e-9:
-            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
-        return self
+    messages: Whole[Message]
 
     @property
     def message_labels(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -119,6 +120,17 @@ class Load(BaseModel):
             )
             for stage in self.shape
         )
+
+    @property
+    def turns_per_s(self) -> list[float]:
+        """The rates that it holds, without those that it passes on its way up or down to another."""
+        held = [rate for rate, _ in groupby(stage.to_per_s for stage in self.stages if stage.is_hold)]
+        inner = [
+            held[at]
+            for at in range(1, len(held) - 1)
+            if (held[at] > held[at - 1]) == (held[at] > held[at + 1])
+        ]
+        return [*held[:1], *inner, *held[1:][-1:]]
 
     def timeline(self) -> Iterator[tuple[float, Stage]]:
         """Each stage with the second at which it starts."""

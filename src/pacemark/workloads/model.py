@@ -1,9 +1,9 @@
 """The vocabulary of a workload: requests and their weights, true answers, the load, the objectives."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pacemark.errors import InputError
 from pacemark.workloads.load import Load
@@ -43,12 +43,30 @@ class Absence(Vocabulary):
     pattern: str
 
 
-class Request(Vocabulary):
+class Weighted(Vocabulary):
+    """One of several that come in turn."""
+
+    weight: float = Field(gt=0, le=100)
+    """Percent of all of them."""
+
+
+W = TypeVar("W", bound=Weighted)
+
+
+def _add_up(items: tuple[W, ...]) -> tuple[W, ...]:
+    if abs(sum(item.weight for item in items) - 100) > 1e-9:
+        raise ValueError("the weights do not add up to 100 %")
+    return items
+
+
+Whole = Annotated[tuple[W, ...], AfterValidator(_add_up)]
+"""Those that come in turn, with weights of 100 % together."""
+
+
+class Request(Weighted):
     """One kind of request in the mix, and how a true answer to it is told from a false one."""
 
     label: str
-    weight: float = Field(gt=0, le=100)
-    """Percent of all requests."""
     method: Literal["GET", "POST"]
     path: str
     """Below the gateway's URL."""
@@ -126,13 +144,7 @@ class Workload(Vocabulary, ABC):
 class Mix(Workload):
     """Every user sends the request of the next slot: requests by weight, at the load's rate."""
 
-    requests: tuple[Request, ...]
-
-    @model_validator(mode="after")
-    def _weights_are_whole(self) -> Self:
-        if abs(sum(request.weight for request in self.requests) - 100) > 1e-9:
-            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
-        return self
+    requests: Whole[Request]
 
     @property
     def labels(self) -> tuple[str, ...]:

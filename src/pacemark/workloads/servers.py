@@ -4,10 +4,10 @@ import json
 from collections.abc import Collection
 from typing import NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pacemark.workloads.json_rpc import PROTOCOL_VERSION
-from pacemark.workloads.model import Feed, Vocabulary, Workload
+from pacemark.workloads.model import Feed, Vocabulary, Weighted, Whole, Workload
 
 GATEWAY = "gateway"
 INITIALIZE, INITIALIZED = "initialize", "notifications/initialized"
@@ -65,12 +65,11 @@ class McpServer(Vocabulary):
         return f"{self.name} {INITIALIZE}", f"{self.name} {INITIALIZED}"
 
 
-class ToolCall(Vocabulary):
+class ToolCall(Weighted):
     """``tools/call`` of one tool, at its server or, with ``through_gateway``, by its name at the gateway."""
 
     server: str
     tool: str
-    weight: float = Field(gt=0, le=100)
     arguments: dict[str, str] = Field(default_factory=dict)
     holds: str = ""
     """Text that a true answer has, ``${REQUEST_ID}`` in it replaced by this request's id."""
@@ -108,12 +107,11 @@ class ToolCall(Vocabulary):
         return f"to this id, with content, without an error, the tool did not fail{said}"
 
 
-class RestRequest(Vocabulary):
+class RestRequest(Weighted):
     """A request to a server's REST interface, where it offers that."""
 
     server: str
     name: str
-    weight: float = Field(gt=0, le=100)
     path: str
     """The setting that has its path."""
     value: str = ""
@@ -158,13 +156,7 @@ class Servers(Workload):
     """
 
     servers: tuple[McpServer, ...]
-    requests: tuple[ToolCall | RestRequest, ...]
-
-    @model_validator(mode="after")
-    def _weights_are_whole(self) -> Self:
-        if abs(sum(request.weight for request in self.requests) - 100) > 1e-9:
-            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
-        return self
+    requests: Whole[ToolCall | RestRequest]
 
     def only(self, labels: Collection[str]) -> Self:
         """With those requests alone, in the same proportions, and with the servers that they go to."""

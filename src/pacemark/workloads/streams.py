@@ -1,10 +1,6 @@
 """Users that each hold a stream of server-sent events open, and now and then send a message through it."""
 
-from typing import Self
-
-from pydantic import model_validator
-
-from pacemark.workloads.model import Request, Workload
+from pacemark.workloads.model import Request, Whole, Workload
 
 CONNECT = "SSE connect"
 FIRST_EVENT = "SSE first event"
@@ -22,14 +18,8 @@ class Streams(Workload):
     What falls due while a stream is away is not sent.
     """
 
-    messages: tuple[Request, ...]
+    messages: Whole[Request]
     """What is posted to the endpoint that the stream names. Their paths do not count."""
-
-    @model_validator(mode="after")
-    def _weights_are_whole(self) -> Self:
-        if abs(sum(message.weight for message in self.messages) - 100) > 1e-9:
-            raise ValueError(f"the weights of {self.name} do not add up to 100 %")
-        return self
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner
 
 def test_a_server_that_dies_costs_every_stream_and_the_run_ends_in_time(runner: Runner) -> None:
     with EventStreams() as server:
-        execution = runner.run(server, lambda: server.__exit__(), after_posts=20)
+        execution = runner.run(server, server.go_away, after_posts=20)
         seen = server.books
     assert (execution.exit_code, execution.stopped) == (0, "")
     digest = Digest.from_jtl(runner.folder / "samples.jtl")

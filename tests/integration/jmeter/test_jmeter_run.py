@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fake_gateway import Answer, FakeGateway, true_answer
+from fake_gateway import FakeGateway, true_answer
+from loopback_server import Answer
 
 from pacemark.errors import RunError
 from pacemark.jmeter.engine import Engine

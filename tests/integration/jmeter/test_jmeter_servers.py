@@ -278,7 +278,7 @@ def test_neither_a_server_that_goes_off_nor_a_slow_gateway_holds_the_others_up(
     gateway = FakeMcpServer(tools=["fast-time-get-system-time"], token=TOKEN)
     gateway.delay_s = 2
     with gateway, FakeMcpServer(rest={"/health": b'{"status":"healthy"}'}) as server:
-        server.answer = once(20, server.stop, lost=True)
+        server.answer = once(20, server.go_away, lost=True)
         properties = {
             "FAST_TIME_URL": server.url,
             "GATEWAY_URL": gateway.url,

@@ -8,9 +8,10 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from fake_gateway import rpc_result
+from loopback_server import LoopbackServer, read_request, response, response_head
 
 _KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -62,10 +63,11 @@ def truly(call: Call) -> Act:
     return Act(call.reply())
 
 
-class WebSocketServer:
-    """The server in a thread of its own. Replace ``act`` to misbehave, ``refuse`` to answer a status."""
+class WebSocketServer(LoopbackServer):
+    """Replace ``act`` to misbehave, ``refuse`` to answer a status."""
 
     def __init__(self, act: Callable[[Call], Act] = truly) -> None:
+        super().__init__()
         self.act = act
         self.refuse = 0
         self.stalled = threading.Event()
@@ -73,15 +75,6 @@ class WebSocketServer:
         self.refused = 0
         self.waiting = 0
         """Messages that the stall holds up."""
-        self.port = 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def open(self) -> int:
@@ -96,70 +89,24 @@ class WebSocketServer:
     def answered(self) -> list[str]:
         return [one for book in self.books for one in book.answered]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def go_away(self) -> None:
-        """End all connections by TCP and listen no more."""
-        self._loop.call_soon_threadsafe(self._go_away)
-
-    def come_back(self) -> None:
-        """Listen again, on the same port."""
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5)
-
-    def _go_away(self) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._client, "127.0.0.1", self.port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._listen())
-        self._ready.set()
-        self._loop.run_forever()
-        self._server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        book = None
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_request(reader)
+        await self._while_stalled()
+        if self.refuse:
+            self.refused += 1
+            writer.write(response(self.refuse, {}))
+            return
+        book = Book(request.headers.get("authorization", ""), request.target)
+        number = len(self.books)
+        self.books.append(book)
+        key = request.headers["sec-websocket-key"] + _KEY
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
+        writer.write(response_head(101, upgrade))
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head[1:] if line)}
-            await self._while_stalled()
-            if self.refuse:
-                self.refused += 1
-                writer.write(f"HTTP/1.1 {self.refuse} No\r\nContent-Length: 0\r\n\r\n".encode())
-                return
-            book = Book(headers.get("authorization", ""), head[0].split(" ")[1])
-            number = len(self.books)
-            self.books.append(book)
-            accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + _KEY).encode()).digest())
-            writer.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-            )
             await self._messages(number, book, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
         finally:
-            if book is not None:
-                book.ended = True
-            self._writers.discard(writer)
-            writer.close()
+            book.ended = True
 
     async def _messages(
         self, number: int, book: Book, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

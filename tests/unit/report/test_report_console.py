@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from report_examples import Run
 from rich.console import Console, RenderableType
 
 from pacemark.gateway.service import ServiceState, State
-from pacemark.report import console
+from pacemark.report import console, numerals
 from pacemark.results.baselines import Baseline
 from pacemark.results.compare import compare
 from pacemark.results.digest import merge
@@ -54,12 +55,37 @@ def test_a_pass_has_no_failing_line(passed: Run) -> None:
     assert console.failing_lines(passed.record) == []
 
 
-def test_the_test_matrix_names_load_and_objectives() -> None:
-    shown = printed(console.plans_table(WORKLOADS.values()), 120)
+def test_the_test_matrix_fits_80_columns_with_every_load_and_objective_whole() -> None:
+    lines = printed(console.plans_table(WORKLOADS.values())).splitlines()
+    assert lines == printed(console.plans_table(WORKLOADS.values()), 200).splitlines()
+    assert max(map(len, lines)) <= 80
     for workload in WORKLOADS.values():
-        assert workload.name in shown
-        assert all(str(objective) in shown for objective in workload.objectives)
-    assert "1,000/s" in shown
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{workload.name} "))
+        assert lines[at + 1].strip().startswith(workload.protocol)
+        shown = lines[at : at + max(2, len(workload.objectives))]
+        assert [one for one in workload.objectives if str(one) not in "\n".join(shown)] == []
+        load = workload.scales["full"]
+        assert numerals.duration(load.duration_s) in shown[0]
+        assert numerals.duration(load.ramp_up_s) in shown[1]
+
+
+def test_the_test_matrix_shows_a_spike_as_its_turns_and_think_time_as_such() -> None:
+    spike, ui = (
+        [
+            re.split(r"\s{2,}", line.strip())
+            for line in printed(console.plans_table([WORKLOADS[name]])).splitlines()
+        ]
+        for name in ("spike_test", "admin_ui_baseline")
+    )
+    assert spike[2:] == [
+        ["spike_test", "200-2,000", "8 min 30 s", "1,000", "recovery < 30 s"],
+        ["HTTP, JSON-RPC", "30 s", "→10,000", "clearance < 60 s"],
+        ["→1,000", "rate >= 95%"],
+    ]
+    assert ui[2:] == [
+        ["admin_ui_baseline", "50", "5 min", "think", "elapsed p95 < 500 ms"],
+        ["HTMX", "30 s", "3-5 s", "errors < 0.1%"],
+    ]
 
 
 def test_a_stack_shows_what_runs_and_why_it_failed() -> None:

@@ -94,3 +94,19 @@ def test_the_verdict_and_its_reason(evidence: Evidence, verdict: str, reason: st
         assert reason in reasons[0].text
         level = "warning" if verdict == "pass" else verdict
         assert reasons[0].level == level
+
+
+@pytest.mark.parametrize(
+    ("has_rate", "remedies"),
+    [
+        (True, ["lengthen the run or raise its rate", "lower the rate, or give JMeter more cores"]),
+        (False, ["lengthen the run or give it more users", "take fewer users, or give JMeter more cores"]),
+    ],
+)
+def test_the_remedies_suit_the_load(has_rate: bool, remedies: list[str]) -> None:
+    """Where users think, there is no rate to change."""
+    too_few = replace(GOOD, objectives=UNJUDGED, has_rate=has_rate)
+    too_much = replace(GOOD, generator=generator(cpu_share=0.91), has_rate=has_rate)
+    _, reasons = decide(too_few)
+    assert {reason.remedy for reason in reasons} == {remedies[0]}
+    assert [reason.remedy for reason in decide(too_much)[1]] == [remedies[1]]

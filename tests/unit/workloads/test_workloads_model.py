@@ -59,3 +59,18 @@ def test_a_workload_that_is_none_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match="no workload 'rest'") as refused:
         workload("rest")
     assert "rest_api_baseline" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("rest_api_baseline", "requests"),
+        ("mcp_test_servers_baseline", "requests"),
+        ("sse_streaming_baseline", "messages"),
+        ("websocket_baseline", "messages"),
+    ],
+)
+def test_weights_that_do_not_add_up_are_refused(name: str, field: str) -> None:
+    values = dict(workload(name))
+    with pytest.raises(ValueError, match=f"{field}\n.*the weights do not add up to 100 %"):
+        type(workload(name))(**{**values, field: values[field][1:]})

@@ -39,6 +39,17 @@ def test_rate_and_threads_are_those_of_the_stage(at_s: float, rate: float, threa
     assert LOAD.threads_at(at_s) == threads
 
 
+@pytest.mark.parametrize(
+    ("held", "turns"),
+    [([5], [5]), ([1, 5], [1, 5]), ([1, 2, 5, 5, 1, 1], [1, 5, 1]), ([5, 5, 1, 3, 3, 2], [5, 1, 3, 2])],
+)
+def test_it_turns_where_it_neither_rises_nor_falls_further(held: list[float], turns: list[float]) -> None:
+    shape = tuple(Stage(name="hold", seconds=10, from_per_s=rate, to_per_s=rate, threads=1) for rate in held)
+    duration_s = 10 * len(held)
+    load = Load(threads=1, ramp_up_s=1, duration_s=duration_s, rate_per_s=max(held), shape=shape)
+    assert load.turns_per_s == turns
+
+
 def test_every_stage_plans_the_integral_of_its_rate() -> None:
     assert [stage.slots for stage in LOAD.stages] == [500, 2000, 4000, 1000]
     assert LOAD.due_between(0, 50) == 7500
