@@ -48,7 +48,8 @@ def nodes(workload: Streams) -> tuple[Node, ...]:
 
 def _client() -> Node:
     """Before the clock starts, for it takes its time."""
-    client = Node(jmx.groovy("JSR223Timer", "The client for event streams", script("sse")))
+    both = script("event_stream") + script("sse")
+    client = Node(jmx.groovy("JSR223Timer", "The client for event streams", both))
     return Node(jmx.once_a_thread("Before the clock"), (Node(jmx.do_nothing("Make the client"), (client,)),))
 
 
