@@ -6,6 +6,7 @@
 //   ignore  everything
 //   (empty) as JMeter by itself: the HTTP and WebSocket samplers take everything, Java's own client verifies
 // The client's own certificate is the one in javax.net.ssl.keyStore.
+// Who we are to a proxy is in http.proxyUser and http.proxyPass, which JMeter's samplers read themselves.
 import groovy.transform.CompileStatic
 import java.security.KeyStore
 import java.security.cert.X509Certificate
@@ -18,7 +19,6 @@ import javax.net.ssl.SSLSocket
 import javax.net.ssl.TrustManager
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509ExtendedTrustManager
-import org.apache.jmeter.ProxyAuthenticator
 import org.apache.jmeter.save.CSVSaveService
 import org.apache.jmeter.services.FileServer
 import org.apache.jmeter.threads.JMeterContext
@@ -94,15 +94,17 @@ class VerifyingSSLManager extends JsseSSLManager {
 class Access {
     final Object engine
     final List<String> tokens
+    // For Java's own client, as the header Proxy-Authorization, which goes to a proxy only. With an Authenticator
+    // it would take our Authorization away (Java 17 and 21). Empty where the proxy wants no name.
+    final String toProxy
 
     Access(JMeterContext ctx, Properties props) {
         engine = ctx.engine
         accept(ctx.variables.get('CERTIFICATES') ?: '')
         String file = ctx.variables.get('TOKENS_FILE')
         tokens = file ? read(file) : []
-        if (props.getProperty('http.proxyUser')) {  // for Java's own client; the samplers read the property
-            Authenticator.setDefault(new ProxyAuthenticator(props.getProperty('http.proxyUser'), props.getProperty('http.proxyPass', '')))
-        }
+        String user = props.getProperty('http.proxyUser')
+        toProxy = user ? 'Basic ' + (user + ':' + props.getProperty('http.proxyPass', '')).bytes.encodeBase64() : ''
     }
 
     static void accept(String which) {

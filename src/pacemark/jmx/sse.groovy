@@ -55,11 +55,13 @@ class EventStreams {
 
     final Object engine
     final HttpClient client
+    final String toProxy
     final Map<Integer, Line> lines = new ConcurrentHashMap<>()
 
     EventStreams(Object engine) {
         this.engine = engine
         START.accessible = true
+        toProxy = proxyAuthorization()
         // A server such as uvicorn closes an idle connection after 5 s: before that we do.
         if (System.getProperty('jdk.httpclient.keepalive.timeout') == null) System.setProperty('jdk.httpclient.keepalive.timeout', '4')
         client = HttpClient.newBuilder()
@@ -100,6 +102,9 @@ class EventStreams {
 
     @CompileDynamic
     private static Object pacer() { JMeterUtils.getJMeterProperties().get('pacer') }
+
+    @CompileDynamic
+    private static String proxyAuthorization() { JMeterUtils.getJMeterProperties().get('access').toProxy }
 
     @CompileDynamic
     private static boolean loadIsOver() { pacer().over() }
@@ -170,10 +175,16 @@ class EventStreams {
         vars.put('waited', '2')
     }
 
-    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
-        HttpRequest.Builder request = HttpRequest.newBuilder(stream.uri).header('Accept', 'text/event-stream')
-            .header('Cache-Control', 'no-cache')
+    private HttpRequest.Builder asked(URI uri, String token) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri)
         if (token) request.header('Authorization', 'Bearer ' + token)
+        if (toProxy) request.header('Proxy-Authorization', toProxy)
+        return request
+    }
+
+    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
+        HttpRequest.Builder request = asked(stream.uri, token).header('Accept', 'text/event-stream')
+            .header('Cache-Control', 'no-cache')
         if (stream.source.lastEventId) request.header('Last-Event-ID', stream.source.lastEventId)
         return client.sendAsync(request.build(), stream)
     }
@@ -243,9 +254,8 @@ class EventStreams {
         if (stream.ended) reply.arrivalNs.completeExceptionally(new StreamEndedException())
         result.URL = stream.endpoint.toURL()
         CompletableFuture<HttpResponse<Void>> posted = client.sendAsync(
-            HttpRequest.newBuilder(stream.endpoint).header('Authorization', 'Bearer ' + ctx.variables.get('TOKEN'))
-                .header('Content-Type', 'application/json').header('Accept', 'application/json')
-                .POST(HttpRequest.BodyPublishers.ofString(body)).build(),
+            asked(stream.endpoint, ctx.variables.get('TOKEN')).header('Content-Type', 'application/json')
+                .header('Accept', 'application/json').POST(HttpRequest.BodyPublishers.ofString(body)).build(),
             HttpResponse.BodyHandlers.discarding())
         try {
             int status = posted.get(ANSWER_S, TimeUnit.SECONDS).statusCode()

@@ -26,10 +26,11 @@ pytestmark = [pytest.mark.jmeter, pytest.mark.nginx, pytest.mark.patient]
 
 JAVA = """
 import java.net.http.*
-def builder = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1)
-if (Authenticator.default) builder.authenticator(Authenticator.default)
-def request = HttpRequest.newBuilder(URI.create(Parameters)).build()
-def answer = builder.build().send(request, HttpResponse.BodyHandlers.ofString())
+def client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()
+def request = HttpRequest.newBuilder(URI.create(Parameters))
+def toProxy = props.get('access').toProxy
+if (toProxy) request.header('Proxy-Authorization', toProxy)
+def answer = client.send(request.build(), HttpResponse.BodyHandlers.ofString())
 SampleResult.responseCode = answer.statusCode()
 SampleResult.successful = answer.statusCode() == 200
 """
