@@ -190,7 +190,7 @@ class EventStream implements HttpResponse.BodyHandler<Void>, HttpResponse.BodySu
     private void learn(String told) {
         try {
             URI found = uri.resolve(told.trim())
-            boolean same = found.scheme == uri.scheme && found.host == uri.host && port(found) == port(uri)
+            boolean same = origin(found) == origin(uri)
             endpointFault = same ? null : 'the endpoint is of another origin than the stream'
             endpoint = same ? found : null
         } catch (IllegalArgumentException ignored) {
@@ -198,7 +198,11 @@ class EventStream implements HttpResponse.BodyHandler<Void>, HttpResponse.BodySu
         }
     }
 
-    private static int port(URI one) { one.port >= 0 ? one.port : one.scheme == 'https' ? 443 : 80 }
+    private static String origin(URI one) {
+        String scheme = one.scheme?.toLowerCase()
+        int port = one.port >= 0 ? one.port : scheme == 'https' ? 443 : 80
+        return scheme + '://' + one.host?.toLowerCase() + ':' + port
+    }
 
     // Of a reply: a request or a notification of the server's has a method.
     private static String idOf(String data) {
