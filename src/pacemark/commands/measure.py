@@ -50,6 +50,7 @@ from pacemark.run import DASHBOARD_LIMIT, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
+from pacemark.workloads.streams import Streams
 
 SCALES = "full, ci, local, smoke or a factor."
 
@@ -137,7 +138,7 @@ def run_command(
         {"rate": rate, "threads": threads, "ramp_up": ramp_up, "duration": duration},
         {"rate": "--rate", "threads": "--threads", "ramp_up": "--ramp-up", "duration": "--duration"},
     )
-    chosen = [workload(name) for name in names]
+    chosen = [_placed(workload(name)) for name in names]
     asked_loads = loads_for(chosen, scale=scale, typed=typed, environ=os.environ, file=file)
     if asked_loads.set_aside:
         tell(asked_loads.set_aside)
@@ -271,6 +272,12 @@ def _connection(
 def _identities(file: File, tokens: Path | None) -> Identities | None:
     path = tokens or file.tokens
     return Identities.read(path) if path else None
+
+
+def _placed(one: Workload) -> Workload:
+    """Streams may be those of a virtual server."""
+    endpoint = os.environ.get("MCP_SSE_ENDPOINT")
+    return one.at(endpoint) if endpoint and isinstance(one, Streams) else one
 
 
 def _rpc_endpoint() -> str:

@@ -195,7 +195,7 @@ class EventStreams {
         CompletableFuture<HttpResponse<Void>> sent = null
         EventStream stream = null
         try {
-            stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('SSE_PATH')))
+            stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('MCP_SSE_ENDPOINT')))
             result.URL = stream.uri.toURL()
             result.samplerData = 'GET ' + stream.uri
             sent = open(stream, ctx.variables.get('TOKEN'))

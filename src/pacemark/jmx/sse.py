@@ -33,7 +33,11 @@ def variables(workload: Streams) -> list[Variable]:
     """Where the streams are, and the mix of messages."""
     mix = "; ".join(f"{message.weight:g}% {message.label}" for message in workload.messages)
     return [
-        Variable("SSE_PATH", "${__P(SSE_PATH,/sse)}", "The streams, below GATEWAY_URL; or /servers/ID/sse"),
+        Variable(
+            "MCP_SSE_ENDPOINT",
+            f"${{__P(MCP_SSE_ENDPOINT,{workload.endpoint})}}",
+            "The streams, below GATEWAY_URL; or /servers/ID/sse",
+        ),
         Variable("MIX", mix, "Share of each message, by its controller's name"),
     ]
 
