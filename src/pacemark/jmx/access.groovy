@@ -9,16 +9,19 @@
 // Who we are to a proxy is in http.proxyUser and http.proxyPass, which JMeter's samplers read themselves.
 import groovy.transform.CompileStatic
 import java.security.KeyStore
+import java.security.cert.CertificateException
 import java.security.cert.X509Certificate
 import javax.net.ssl.KeyManager
 import javax.net.ssl.KeyManagerFactory
 import javax.net.ssl.SSLContext
 import javax.net.ssl.SSLEngine
+import javax.net.ssl.SSLHandshakeException
 import javax.net.ssl.SSLParameters
 import javax.net.ssl.SSLSocket
 import javax.net.ssl.TrustManager
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509ExtendedTrustManager
+import org.apache.jmeter.samplers.SampleResult
 import org.apache.jmeter.save.CSVSaveService
 import org.apache.jmeter.services.FileServer
 import org.apache.jmeter.threads.JMeterContext
@@ -30,6 +33,8 @@ import org.apache.jorphan.util.JMeterStopTestException
 // Java's own check of a server, and of its name: JMeter's samplers open their sockets without asking for that.
 @CompileStatic
 class Verifying extends X509ExtendedTrustManager {
+    // Why, on this thread, for the WebSocket samplers do not tell.
+    static final ThreadLocal<String> REFUSED = new ThreadLocal<>()
     final X509ExtendedTrustManager java
 
     Verifying() {
@@ -43,7 +48,13 @@ class Verifying extends X509ExtendedTrustManager {
         SSLParameters asked = encrypted.getSSLParameters()
         asked.endpointIdentificationAlgorithm = 'HTTPS'
         encrypted.setSSLParameters(asked)
-        java.checkServerTrusted(chain, kind, socket)
+        try {
+            java.checkServerTrusted(chain, kind, socket)
+            REFUSED.remove()
+        } catch (CertificateException refused) {
+            REFUSED.set(refused.message)
+            throw refused
+        }
     }
 
     void checkServerTrusted(X509Certificate[] chain, String kind, SSLEngine engine) { java.checkServerTrusted(chain, kind, engine) }
@@ -133,6 +144,15 @@ class Access {
             if (!found) throw new JMeterStopTestException(name + ' holds no token')
             return found
         }
+    }
+
+    // A WebSocket handshake that ended at the certificate says "Socket is closed": let it say what HTTP says.
+    static void explain(SampleResult handshake) {
+        String why = Verifying.REFUSED.get()
+        if (handshake.successful || !why) return
+        Verifying.REFUSED.remove()
+        handshake.responseCode = 'Non HTTP response code: ' + SSLHandshakeException.name
+        handshake.responseMessage = 'Non HTTP response message: ' + why
     }
 
     // Once a test by whichever thread comes first; a second run in the GUI has a new engine.
