@@ -44,6 +44,8 @@ class Books:
     open_now: int = 0
     posts_without_stream: int = 0
     ids: Counter[str] = field(default_factory=Counter)
+    paths: Counter[str] = field(default_factory=Counter)
+    """Of all requests, by method."""
     delays_s: list[float] = field(default_factory=list)
     """From each message read to its reply written: the delay that was set, and what the machine added."""
 
@@ -90,6 +92,8 @@ class EventStreams:
         self.opening: Callable[[int], tuple[int, str]] = lambda number: (200, EVENT_STREAM)
         """Status and content type of the answer to the so-manieth request for a stream."""
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = true_reply
+        self.own_url: Callable[[int], str] = lambda number: ""
+        """What it puts before ``/message`` on the so-manieth stream, as a gateway behind nginx is told to."""
         self._sessions: dict[int, Session] = {}
         self._owed: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -164,6 +168,9 @@ class EventStreams:
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if line)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
+                self.books.paths[f"{method} {target.partition('?')[0]}"] += 1
+                assert headers["authorization"].startswith("Bearer ")
+                assert "proxy-authorization" not in headers
                 if method == "GET":
                     await self._stream(headers, reader, writer)
                     break
@@ -179,7 +186,6 @@ class EventStreams:
     ) -> None:
         books = self.books
         assert headers["accept"] == "text/event-stream"
-        assert headers["authorization"].startswith("Bearer ")
         status, content_type = self.opening(books.opened + books.refused + 1)
         if (status, content_type) != (200, EVENT_STREAM):
             books.refused += 1
@@ -199,7 +205,7 @@ class EventStreams:
         books.most_open = max(books.most_open, books.open_now)
         fields = f"Content-Type: {EVENT_STREAM}\r\nTransfer-Encoding: chunked"
         writer.write(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode())
-        session.event("endpoint", f"/message?session_id={session.number}")
+        session.event("endpoint", f"{self.own_url(session.number)}/message?session_id={session.number}")
         session.event("keepalive", "{}")
         await writer.drain()
         with contextlib.suppress(ConnectionError):
