@@ -150,16 +150,15 @@ def run_command(
         _check_baseline(baseline, chosen)
     connection = _connection(file, ca_file, insecure, cert, key)
     identities = _identities(file, tokens)
-    machines = addresses(workers) if workers else ()
-    if machines:
-        require(machines, asked_loads.loads)
-        if connection.ca_file or connection.cert or identities:
-            raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
-    engine = find_or_install(file)
-    statuses, printed, records = [], [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
+    machines = addresses(workers) if workers else ()
+    if machines:
+        require(machines, asked_loads.loads)
+        _require_nothing_local(connection, identities, url)
+    engine = find_or_install(file)
+    statuses, printed, records = [], [], []
     life = sum(
         load.duration_s + most_seconds(one, load) + 120
         for one, load in zip(chosen, asked_loads.loads, strict=True)
@@ -267,6 +266,14 @@ def _connection(
     if not cert:
         cert, key = file.cert, key or file.key
     return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
+
+
+def _require_nothing_local(connection: Connection, identities: Identities | None, url: str | None) -> None:
+    if connection.ca_file or connection.cert or identities:
+        raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
+    if url and (proxy := connection.proxy_for(url)):
+        hint = "where they need none for this gateway, add its host to NO_PROXY"
+        raise InputError(f"{proxy.source} does not reach --workers", hint)
 
 
 def _identities(file: File, tokens: Path | None) -> Identities | None:

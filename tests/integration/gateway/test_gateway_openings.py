@@ -13,6 +13,7 @@ from event_streams import EVENT_STREAM, EventStreams
 from pacemark.gateway import openings
 from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.openings import try_opening
+from pacemark.gateway.stack import Stack
 from pacemark.gateway.token import Credentials
 from pacemark.results.record import Finding
 from pacemark.workloads.sse_streaming_baseline import WORKLOAD as STREAMS
@@ -94,6 +95,19 @@ def test_a_websocket_handshake() -> None:
         finding = tried(server)
     assert "/ws was answered HTTP 404" in finding.detail
     assert "is Upgrade passed on" in finding.remedy
+
+
+@pytest.mark.gateway
+def test_the_real_gateway_answers_by_its_own_streams_a_virtual_servers_and_websocket(
+    embedded_stack: Stack,
+) -> None:
+    token = embedded_stack.credentials(seconds=60)
+    of_server = STREAMS.at(f"/servers/{embedded_stack.server_id}/sse")
+    for workload in (STREAMS, of_server, CONNECTIONS):
+        finding = try_opening(workload, embedded_stack.url, token, DIRECT)
+        assert finding.level == "ok", finding.detail
+    missing = try_opening(STREAMS.at("/servers/none/sse"), embedded_stack.url, token, DIRECT)
+    assert "/servers/none/sse answered HTTP 404" in missing.detail
 
 
 @pytest.mark.nginx
