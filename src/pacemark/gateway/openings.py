@@ -76,8 +76,8 @@ def _try_stream(http: httpx.Client, where: str) -> str:
         call = {"jsonrpc": "2.0", "id": _ID, "method": "ping", "params": {}}
         posted = http.post(endpoint, json=call)
         if posted.is_error:
-            path = endpoint.copy_with(query=None)
-            raise _WrongError(f"POST {path} answered HTTP {posted.status_code}", _BASE)
+            to = str(endpoint.copy_with(query=None, userinfo=b""))[:200]
+            raise _WrongError(f"POST {to} answered HTTP {posted.status_code}", _BASE)
         with suppress(httpx.TimeoutException):
             for kind, data in events:
                 if kind == "message" and (reply := _reply(data)):
