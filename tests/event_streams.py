@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fake_gateway import rpc_result
-from loopback_server import LoopbackServer, read_request, response, response_head
+from loopback_server import LoopbackServer, Request, read_request, response, response_head
 
 RETRY_MS = 400
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -44,6 +44,8 @@ class Books:
     open_now: int = 0
     posts_without_stream: int = 0
     ids: Counter[str] = field(default_factory=Counter)
+    paths: Counter[str] = field(default_factory=Counter)
+    """Of all requests, by method."""
     delays_s: list[float] = field(default_factory=list)
     """From each message read to its reply written: the delay that was set, and what the machine added."""
 
@@ -90,6 +92,8 @@ class EventStreams(LoopbackServer):
         self.opening: Callable[[int], tuple[int, str]] = lambda number: (200, EVENT_STREAM)
         """Status and content type of the answer to the so-manieth request for a stream."""
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = true_reply
+        self.own_url: Callable[[int], str] = lambda number: ""
+        """What it puts before ``/message`` on the so-manieth stream, as a gateway behind nginx is told to."""
         self._sessions: dict[int, Session] = {}
         self._owed: Counter[str] = Counter()
 
@@ -122,17 +126,23 @@ class EventStreams(LoopbackServer):
             self.books.open_now -= 1
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (request := await read_request(reader)).method != "GET":
+        while (request := await self._asked(reader)).method != "GET":
             self._message(request.target, json.loads(request.body), writer)
             await writer.drain()
         await self._stream(request.headers, reader, writer)
+
+    async def _asked(self, reader: asyncio.StreamReader) -> Request:
+        request = await read_request(reader)
+        self.books.paths[f"{request.method} {request.target.partition('?')[0]}"] += 1
+        assert request.headers["authorization"].startswith("Bearer ")
+        assert "proxy-authorization" not in request.headers
+        return request
 
     async def _stream(
         self, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         books = self.books
         assert headers["accept"] == "text/event-stream"
-        assert headers["authorization"].startswith("Bearer ")
         status, content_type = self.opening(books.opened + books.refused + 1)
         if (status, content_type) != (200, EVENT_STREAM):
             books.refused += 1
@@ -150,7 +160,7 @@ class EventStreams(LoopbackServer):
         books.open_now += 1
         books.most_open = max(books.most_open, books.open_now)
         writer.write(response_head(200, {"Content-Type": EVENT_STREAM, "Transfer-Encoding": "chunked"}))
-        session.event("endpoint", f"/message?session_id={session.number}")
+        session.event("endpoint", f"{self.own_url(session.number)}/message?session_id={session.number}")
         session.event("keepalive", "{}")
         await writer.drain()
         with contextlib.suppress(ConnectionError):

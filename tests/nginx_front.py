@@ -7,10 +7,11 @@ import ipaddress
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -133,18 +134,23 @@ http {{
 _SERVER = """
   server {{
     listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key}; {more}
-    location /base/ {{
-      proxy_pass {backend}/; proxy_http_version 1.1; proxy_buffering off;
-      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
-    }}
+    proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
+    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    {locations}
   }}
 """
+_LOCATION = "location /base{path} {{ proxy_pass {backend}{path}; }}"
 
 
 @contextmanager
-def nginx_before(backend: str, folder: Path) -> Iterator[Fronts]:
-    """A real nginx on loopback in front of ``backend``, with keys and certificates made for it."""
+def nginx_before(
+    backend: str, folder: Path, parts: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Fronts]:
+    """A real nginx on loopback in front of ``backend``, with keys and certificates made for it.
+
+    ``parts`` of the gateway, by what their paths begin with, are played by other servers.
+    """
     ours, foreign = Authority(folder), Authority(folder, "Foreign CA")
     here = ("localhost", "127.0.0.1", NAMED)
     cert, key = ours.issue("client")
@@ -158,8 +164,10 @@ def nginx_before(backend: str, folder: Path) -> Iterator[Fronts]:
         "unknown": (foreign.issue("unknown", *here), ""),
     }
     ports = dict(zip(doors, free_ports(len(doors)), strict=True))
+    backends = {"/": backend, **parts}
+    locations = " ".join(_LOCATION.format(path=path, backend=url) for path, url in backends.items())
     servers = [
-        _SERVER.format(port=ports[name], cert=files[0], key=files[1], more=more, backend=backend)
+        _SERVER.format(port=ports[name], cert=files[0], key=files[1], more=more, locations=locations)
         for name, (files, more) in doors.items()
     ]
     config = folder / "nginx.conf"

@@ -14,6 +14,7 @@ from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunE
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import read_counters
 from pacemark.gateway.mcp_servers import find_servers
+from pacemark.gateway.openings import try_opening
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.sign_in import sign_in_properties, try_journey
@@ -32,10 +33,12 @@ from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
 from pacemark.results.statistics import summarize
+from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 from pacemark.workloads.servers import Servers
+from pacemark.workloads.streams import Streams
 
 DASHBOARD_LIMIT = 5_000_000
 """Samples above which JMeter's own dashboard, at 17 s a million, is left to the user."""
@@ -116,6 +119,9 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
         more = there.findings
         properties = {**asked.properties, **there.properties}
         asked = replace(asked, workload=workload.only(there.labels), properties=properties)
+    elif isinstance(workload, Streams | Connections):
+        token = asked.identities.first if asked.identities else asked.credentials
+        more = [try_opening(workload, asked.url, token, asked.connection)] if token else []
     return asked, found.model_copy(update={"findings": [*found.findings, *more]})
 
 

@@ -50,6 +50,7 @@ from pacemark.run import DASHBOARD_LIMIT, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
+from pacemark.workloads.streams import Streams
 
 SCALES = "full, ci, local, smoke or a factor."
 
@@ -137,7 +138,7 @@ def run_command(
         {"rate": rate, "threads": threads, "ramp_up": ramp_up, "duration": duration},
         {"rate": "--rate", "threads": "--threads", "ramp_up": "--ramp-up", "duration": "--duration"},
     )
-    chosen = [workload(name) for name in names]
+    chosen = [_placed(workload(name)) for name in names]
     asked_loads = loads_for(chosen, scale=scale, typed=typed, environ=os.environ, file=file)
     if asked_loads.set_aside:
         tell(asked_loads.set_aside)
@@ -149,16 +150,15 @@ def run_command(
         _check_baseline(baseline, chosen)
     connection = _connection(file, ca_file, insecure, cert, key)
     identities = _identities(file, tokens)
-    machines = addresses(workers) if workers else ()
-    if machines:
-        require(machines, asked_loads.loads)
-        if connection.ca_file or connection.cert or identities:
-            raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
-    engine = find_or_install(file)
-    statuses, printed, records = [], [], []
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
+    machines = addresses(workers) if workers else ()
+    if machines:
+        require(machines, asked_loads.loads)
+        _require_nothing_local(connection, identities, url)
+    engine = find_or_install(file)
+    statuses, printed, records = [], [], []
     life = sum(
         load.duration_s + most_seconds(one, load) + 120
         for one, load in zip(chosen, asked_loads.loads, strict=True)
@@ -268,9 +268,23 @@ def _connection(
     return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
 
 
+def _require_nothing_local(connection: Connection, identities: Identities | None, url: str | None) -> None:
+    if connection.ca_file or connection.cert or identities:
+        raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
+    if url and (proxy := connection.proxy_for(url)):
+        hint = "where they need none for this gateway, add its host to NO_PROXY"
+        raise InputError(f"{proxy.source} does not reach --workers", hint)
+
+
 def _identities(file: File, tokens: Path | None) -> Identities | None:
     path = tokens or file.tokens
     return Identities.read(path) if path else None
+
+
+def _placed(one: Workload) -> Workload:
+    """Streams may be those of a virtual server."""
+    endpoint = os.environ.get("MCP_SSE_ENDPOINT")
+    return one.at(endpoint) if endpoint and isinstance(one, Streams) else one
 
 
 def _rpc_endpoint() -> str:

@@ -6,19 +6,22 @@
 //   ignore  everything
 //   (empty) as JMeter by itself: the HTTP and WebSocket samplers take everything, Java's own client verifies
 // The client's own certificate is the one in javax.net.ssl.keyStore.
+// Who we are to a proxy is in http.proxyUser and http.proxyPass, which JMeter's samplers read themselves.
 import groovy.transform.CompileStatic
 import java.security.KeyStore
+import java.security.cert.CertificateException
 import java.security.cert.X509Certificate
 import javax.net.ssl.KeyManager
 import javax.net.ssl.KeyManagerFactory
 import javax.net.ssl.SSLContext
 import javax.net.ssl.SSLEngine
+import javax.net.ssl.SSLHandshakeException
 import javax.net.ssl.SSLParameters
 import javax.net.ssl.SSLSocket
 import javax.net.ssl.TrustManager
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509ExtendedTrustManager
-import org.apache.jmeter.ProxyAuthenticator
+import org.apache.jmeter.samplers.SampleResult
 import org.apache.jmeter.save.CSVSaveService
 import org.apache.jmeter.services.FileServer
 import org.apache.jmeter.threads.JMeterContext
@@ -30,6 +33,8 @@ import org.apache.jorphan.util.JMeterStopTestException
 // Java's own check of a server, and of its name: JMeter's samplers open their sockets without asking for that.
 @CompileStatic
 class Verifying extends X509ExtendedTrustManager {
+    // Why, on this thread, for the WebSocket samplers do not tell.
+    static final ThreadLocal<String> REFUSED = new ThreadLocal<>()
     final X509ExtendedTrustManager java
 
     Verifying() {
@@ -43,7 +48,13 @@ class Verifying extends X509ExtendedTrustManager {
         SSLParameters asked = encrypted.getSSLParameters()
         asked.endpointIdentificationAlgorithm = 'HTTPS'
         encrypted.setSSLParameters(asked)
-        java.checkServerTrusted(chain, kind, socket)
+        try {
+            java.checkServerTrusted(chain, kind, socket)
+            REFUSED.remove()
+        } catch (CertificateException refused) {
+            REFUSED.set(refused.message)
+            throw refused
+        }
     }
 
     void checkServerTrusted(X509Certificate[] chain, String kind, SSLEngine engine) { java.checkServerTrusted(chain, kind, engine) }
@@ -94,15 +105,17 @@ class VerifyingSSLManager extends JsseSSLManager {
 class Access {
     final Object engine
     final List<String> tokens
+    // For Java's own client, as the header Proxy-Authorization, which goes to a proxy only. With an Authenticator
+    // it would take our Authorization away (Java 17 and 21). Empty where the proxy wants no name.
+    final String toProxy
 
     Access(JMeterContext ctx, Properties props) {
         engine = ctx.engine
         accept(ctx.variables.get('CERTIFICATES') ?: '')
         String file = ctx.variables.get('TOKENS_FILE')
         tokens = file ? read(file) : []
-        if (props.getProperty('http.proxyUser')) {  // for Java's own client; the samplers read the property
-            Authenticator.setDefault(new ProxyAuthenticator(props.getProperty('http.proxyUser'), props.getProperty('http.proxyPass', '')))
-        }
+        String user = props.getProperty('http.proxyUser')
+        toProxy = user ? 'Basic ' + (user + ':' + props.getProperty('http.proxyPass', '')).bytes.encodeBase64() : ''
     }
 
     static void accept(String which) {
@@ -131,6 +144,15 @@ class Access {
             if (!found) throw new JMeterStopTestException(name + ' holds no token')
             return found
         }
+    }
+
+    // A WebSocket handshake that ended at the certificate says "Socket is closed": let it say what HTTP says.
+    static void explain(SampleResult handshake) {
+        String why = Verifying.REFUSED.get()
+        if (handshake.successful || !why) return
+        Verifying.REFUSED.remove()
+        handshake.responseCode = 'Non HTTP response code: ' + SSLHandshakeException.name
+        handshake.responseMessage = 'Non HTTP response message: ' + why
     }
 
     // Once a test by whichever thread comes first; a second run in the GUI has a new engine.

@@ -1,6 +1,5 @@
 // Streams of server-sent events: a thread is a stream, held open to the end of the load and opened anew when
-// it breaks. One client (java.net.http, HTTP/1.1) reads all of them; every arrival is stamped where the bytes
-// come in, so a sample ends when its event came and not when its thread looked.
+// it breaks. One client (java.net.http, HTTP/1.1) reads all of them (see event_stream.groovy).
 // This script only makes the client, once a test. Each turn of a thread asks apply(ctx), which waits for what
 // is next on the thread's stream and names the sampler that makes or tells it:
 //   SSE connect, SSE reconnect          until the response's headers
@@ -18,19 +17,15 @@ import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse
 import java.nio.ByteBuffer
-import java.nio.charset.StandardCharsets
 import java.time.Duration
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CompletionException
-import java.util.concurrent.CompletionStage
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.Executors
-import java.util.concurrent.Flow
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
 import java.util.concurrent.locks.LockSupport
-import java.util.function.BooleanSupplier
 import java.util.function.Function
 import org.apache.jmeter.assertions.AssertionResult
 import org.apache.jmeter.samplers.SampleResult
@@ -39,206 +34,11 @@ import org.apache.jmeter.threads.JMeterVariables
 import org.apache.jmeter.util.JMeterUtils
 import org.apache.jorphan.util.JMeterStopTestException
 
-// The stream format, as "Server-sent events" in the WHATWG's HTML standard (9.2.6) has it read.
-@CompileStatic
-class EventParser {
-    final EventStream stream
-    private final ByteArrayOutputStream line = new ByteArrayOutputStream(256)
-    private final StringBuilder data = new StringBuilder()
-    private String event = '', id
-    private boolean afterCr, begun
-
-    EventParser(EventStream stream) {
-        this.stream = stream
-        id = stream.line.lastEventId
-    }
-
-    // A line ends at CR, LF or CRLF: at the CR, for the LF may be long in coming.
-    void feed(ByteBuffer bytes, long atNs) {
-        while (bytes.hasRemaining()) {
-            int b = bytes.get()
-            boolean secondOfTwo = afterCr && b == 10
-            afterCr = b == 13
-            if (secondOfTwo) continue
-            if (b == 10 || b == 13) endOfLine(atNs) else line.write(b)
-        }
-    }
-
-    private void endOfLine(long atNs) {
-        String text = new String(line.toByteArray(), StandardCharsets.UTF_8)
-        line.reset()
-        if (!begun && text.startsWith('\uFEFF')) text = text.substring(1)
-        begun = true
-        if (text.isEmpty()) {
-            dispatch(atNs)
-            return
-        }
-        int colon = text.indexOf(':')
-        if (colon == 0) return // a comment
-        String field = colon < 0 ? text : text.substring(0, colon)
-        String value = colon < 0 ? '' : text.substring(text.startsWith(' ', colon + 1) ? colon + 2 : colon + 1)
-        switch (field) {
-            case 'event': event = value; break
-            case 'data': data.append(value).append('\n'); break
-            case 'id': if (value.indexOf(0) < 0) id = value; break
-            case 'retry': if (value ==~ /[0-9]{1,9}/) stream.line.retryMs = Long.parseLong(value); break
-        }
-    }
-
-    private void dispatch(long atNs) {
-        stream.line.lastEventId = id
-        String type = event ?: 'message'
-        event = ''
-        if (data.length() == 0) return
-        String text = data.substring(0, data.length() - 1)
-        data.setLength(0)
-        stream.arrived(type, text, atNs)
-    }
-}
-
-// A reply that is waited for.
-@CompileStatic
-class Reply {
-    final String id
-    final CompletableFuture<Long> arrivalNs = new CompletableFuture<>()
-    volatile String text
-
-    Reply(String id) { this.id = id }
-}
-
-@CompileStatic
-class StreamEndedException extends IOException {
-    StreamEndedException() { super('the stream ended') }
-}
-
-// One opened connection: takes the response's headers, then its bytes as they come.
-@CompileStatic
-class EventStream implements HttpResponse.BodyHandler<Void>, HttpResponse.BodySubscriber<Void>, BooleanSupplier {
-    final Line line
-    final URI uri
-    final long startNs = System.nanoTime()
-    final CompletableFuture<Void> answered = new CompletableFuture<>()
-    final CompletableFuture<Long> first = new CompletableFuture<>()
-    volatile int status
-    volatile boolean isEventStream
-    volatile long openNs, endNs
-    volatile boolean ended, closedByUs
-    volatile Throwable fault
-    volatile URI endpoint
-    volatile String endpointFault
-    volatile Reply awaited
-    long silenceNs, silenceFromNs
-    private EventParser parser
-    private Flow.Subscription subscription
-    private long lastNs
-
-    EventStream(Line line, URI uri) {
-        this.line = line
-        this.uri = uri
-    }
-
-    boolean isOpened() { status == 200 && isEventStream }
-
-    // Whether it broke: what a thread that waits for its next slot asks.
-    boolean getAsBoolean() { ended }
-
-    HttpResponse.BodySubscriber<Void> apply(HttpResponse.ResponseInfo info) {
-        openNs = lastNs = System.nanoTime()
-        isEventStream = info.headers().firstValue('content-type').orElse('').toLowerCase() ==~ /text\/event-stream\s*(;.*)?/
-        status = info.statusCode()
-        parser = new EventParser(this)
-        return this
-    }
-
-    CompletionStage<Void> getBody() { CompletableFuture.<Void> completedFuture(null) }
-
-    synchronized void onSubscribe(Flow.Subscription given) {
-        subscription = given
-        if (isOpened() && !ended) given.request(Long.MAX_VALUE) else given.cancel()
-        answered.complete(null)
-    }
-
-    void onNext(List<ByteBuffer> buffers) {
-        long now = System.nanoTime()
-        heard(now)
-        for (ByteBuffer bytes : buffers) parser.feed(bytes, now)
-    }
-
-    void onError(Throwable why) { end(why, false) }
-
-    void onComplete() { end(null, false) }
-
-    // At the end of the load; the server sees its connection closed.
-    void close() { end(null, true) }
-
-    private synchronized void heard(long now) {
-        if (!ended && now - lastNs > silenceNs) {
-            silenceNs = now - lastNs
-            silenceFromNs = lastNs
-        }
-        lastNs = now
-    }
-
-    private synchronized void end(Throwable why, boolean byUs) {
-        if (ended) return
-        endNs = System.nanoTime()
-        heard(endNs)
-        fault = why
-        closedByUs = byUs
-        ended = true
-        if (byUs && subscription != null) subscription.cancel()
-        first.completeExceptionally(new StreamEndedException())
-        awaited?.arrivalNs?.completeExceptionally(new StreamEndedException())
-        LockSupport.unpark(line.thread)
-    }
-
-    void arrived(String type, String data, long atNs) {
-        if (type == 'endpoint') {
-            learn(data)
-        } else if (type == 'message') {
-            Reply reply = awaited
-            if (reply != null && data.contains(reply.id) && idOf(data) == reply.id) {
-                reply.text = data
-                reply.arrivalNs.complete(atNs)
-            }
-        }
-        first.complete(atNs)
-    }
-
-    // The token goes to no other host: as the official client does, so that a stream cannot send it there.
-    private void learn(String told) {
-        try {
-            URI found = uri.resolve(told.trim())
-            boolean same = found.scheme == uri.scheme && found.host == uri.host && port(found) == port(uri)
-            endpointFault = same ? null : 'the endpoint is of another origin than the stream'
-            endpoint = same ? found : null
-        } catch (IllegalArgumentException ignored) {
-            endpointFault = 'the endpoint is no URL'
-        }
-    }
-
-    private static int port(URI one) { one.port >= 0 ? one.port : one.scheme == 'https' ? 443 : 80 }
-
-    // Of a reply: a request or a notification of the server's has a method.
-    private static String idOf(String data) {
-        try {
-            Object message = new JsonSlurper().parseText(data)
-            if (message instanceof Map && !message.containsKey('method')) return message.get('id')?.toString()
-        } catch (RuntimeException ignored) {
-            return null
-        }
-        return null
-    }
-}
-
 // A thread's stream through all its connections.
 @CompileStatic
-class Line {
-    final Thread thread = Thread.currentThread()
+class Line extends Source {
     final ArrayDeque<String> todo = new ArrayDeque<>()
     volatile EventStream stream
-    volatile String lastEventId = ''
-    volatile long retryMs = 3000
     EventStream broken // the connection whose outage this is
     long retryAtNs // 0: not waiting
     boolean wasAway // so that slots fell due
@@ -256,11 +56,13 @@ class EventStreams implements Function<JMeterContext, String> {
 
     final Object engine
     final HttpClient client
+    final String toProxy
     final Map<Integer, Line> lines = new ConcurrentHashMap<>()
 
     EventStreams(Object engine) {
         this.engine = engine
         START.accessible = true
+        toProxy = proxyAuthorization()
         // A server such as uvicorn closes an idle connection after 5 s: before that we do.
         if (System.getProperty('jdk.httpclient.keepalive.timeout') == null) System.setProperty('jdk.httpclient.keepalive.timeout', '4')
         client = HttpClient.newBuilder()
@@ -301,6 +103,9 @@ class EventStreams implements Function<JMeterContext, String> {
 
     @CompileDynamic
     private static Object pacer() { JMeterUtils.getJMeterProperties().get('pacer') }
+
+    @CompileDynamic
+    private static String proxyAuthorization() { JMeterUtils.getJMeterProperties().get('access').toProxy }
 
     @CompileDynamic
     private static boolean loadIsOver() { pacer().over() }
@@ -371,11 +176,17 @@ class EventStreams implements Function<JMeterContext, String> {
         vars.put('waited', '2')
     }
 
-    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
-        HttpRequest.Builder request = HttpRequest.newBuilder(stream.uri).header('Accept', 'text/event-stream')
-            .header('Cache-Control', 'no-cache')
+    private HttpRequest.Builder asked(URI uri, String token) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri)
         if (token) request.header('Authorization', 'Bearer ' + token)
-        if (stream.line.lastEventId) request.header('Last-Event-ID', stream.line.lastEventId)
+        if (toProxy) request.header('Proxy-Authorization', toProxy)
+        return request
+    }
+
+    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
+        HttpRequest.Builder request = asked(stream.uri, token).header('Accept', 'text/event-stream')
+            .header('Cache-Control', 'no-cache')
+        if (stream.source.lastEventId) request.header('Last-Event-ID', stream.source.lastEventId)
         return client.sendAsync(request.build(), stream)
     }
 
@@ -385,7 +196,7 @@ class EventStreams implements Function<JMeterContext, String> {
         CompletableFuture<HttpResponse<Void>> sent = null
         EventStream stream = null
         try {
-            stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('SSE_PATH')))
+            stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('MCP_SSE_ENDPOINT')))
             result.URL = stream.uri.toURL()
             result.samplerData = 'GET ' + stream.uri
             sent = open(stream, ctx.variables.get('TOKEN'))
@@ -444,9 +255,8 @@ class EventStreams implements Function<JMeterContext, String> {
         if (stream.ended) reply.arrivalNs.completeExceptionally(new StreamEndedException())
         result.URL = stream.endpoint.toURL()
         CompletableFuture<HttpResponse<Void>> posted = client.sendAsync(
-            HttpRequest.newBuilder(stream.endpoint).header('Authorization', 'Bearer ' + ctx.variables.get('TOKEN'))
-                .header('Content-Type', 'application/json').header('Accept', 'application/json')
-                .POST(HttpRequest.BodyPublishers.ofString(body)).build(),
+            asked(stream.endpoint, ctx.variables.get('TOKEN')).header('Content-Type', 'application/json')
+                .header('Accept', 'application/json').POST(HttpRequest.BodyPublishers.ofString(body)).build(),
             HttpResponse.BodyHandlers.discarding())
         try {
             int status = posted.get(ANSWER_S, TimeUnit.SECONDS).statusCode()

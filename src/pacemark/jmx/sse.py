@@ -34,7 +34,11 @@ def variables(workload: Streams) -> list[Variable]:
     """Where the streams are, and the mix of messages."""
     mix = "; ".join(f"{message.weight:g}% {message.label}" for message in workload.messages)
     return [
-        Variable("SSE_PATH", "${__P(SSE_PATH,/sse)}", "The streams, below GATEWAY_URL; or /servers/ID/sse"),
+        Variable(
+            "MCP_SSE_ENDPOINT",
+            f"${{__P(MCP_SSE_ENDPOINT,{workload.endpoint})}}",
+            "The streams, below GATEWAY_URL; or /servers/ID/sse",
+        ),
         Variable("MIX", mix, "Share of each message, by its controller's name"),
     ]
 
@@ -49,7 +53,8 @@ def nodes(workload: Streams) -> tuple[Node, ...]:
 
 def _client() -> Node:
     """Before the clock starts, for it takes its time."""
-    client = Node(jmx.groovy("JSR223Timer", "The client for event streams", script("sse")))
+    both = script("event_stream") + script("sse")
+    client = Node(jmx.groovy("JSR223Timer", "The client for event streams", both))
     return Node(jmx.do_nothing("Make the client"), (client,))
 
 

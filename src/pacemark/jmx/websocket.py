@@ -69,7 +69,14 @@ def _handshake(scheme: str, *, tls: bool) -> Node:
             jmx.string("readTimeout", "${REPLY_TIMEOUT_MS}"),
         ],
     )
-    return Node(jmx.simple_controller(scheme), (Node(sampler, (token,)),))
+    below = (token, Node(explanation())) if tls else (token,)
+    return Node(jmx.simple_controller(scheme), (Node(sampler, below),))
+
+
+def explanation() -> Element:
+    """Below a handshake over TLS, which by itself does not say that it was the certificate."""
+    script = "props.get('access').explain(prev)"
+    return jmx.groovy("JSR223PostProcessor", "Was it the certificate?", script)
 
 
 def _choice(message: Message) -> Node:

@@ -1,5 +1,9 @@
 """Users that each hold a stream of server-sent events open, and now and then send a message through it."""
 
+import re
+from typing import Self
+
+from pacemark.errors import InputError
 from pacemark.workloads.model import Request, Whole, Workload
 
 CONNECT = "SSE connect"
@@ -20,6 +24,20 @@ class Streams(Workload):
 
     messages: Whole[Request]
     """What is posted to the endpoint that the stream names. Their paths do not count."""
+    endpoint: str = "/sse"
+    """Below the gateway's URL."""
+
+    def at(self, endpoint: str) -> Self:
+        """The same on another endpoint, such as a virtual server's ``/servers/ID/sse``.
+
+        Raises:
+            InputError: it is no plain path.
+        """
+        if not re.fullmatch(r"(/[\w.~%-]+)+", endpoint, re.ASCII):
+            raise InputError(
+                f"the endpoint of event streams '{endpoint}' is no path", "write /servers/ID/sse"
+            )
+        return self.model_copy(update={"endpoint": endpoint})
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -51,5 +69,6 @@ class Streams(Workload):
 
     @property
     def handlers(self) -> dict[str, str]:
-        opening = "GET /sse"
-        return {CONNECT: opening, RECONNECT: opening, ROUND_TRIP: "POST /message"}
+        path = re.sub(r"^/servers/[^/]+", "/servers/{server_id}", self.endpoint)
+        opening, posting = f"GET {path}", f"POST {path.rpartition('/')[0]}/message"
+        return {CONNECT: opening, RECONNECT: opening, ROUND_TRIP: posting}

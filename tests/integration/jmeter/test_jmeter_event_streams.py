@@ -37,6 +37,7 @@ from pacemark.workloads.streams import (
 pytestmark = pytest.mark.jmeter
 
 WORKLOAD = workload("sse_streaming_baseline")
+FOREIGN = "check failed: the endpoint is of another origin than the stream"
 LOAD = Load(threads=10, ramp_up_s=1, duration_s=7, rate_per_s=10)
 
 
@@ -76,7 +77,7 @@ def measured(digest: Digest) -> dict[tuple[str, str], float | None]:
 
 
 def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner) -> None:
-    """Odd framing, refusals, false replies, three ways to break a stream, and a known delay."""
+    """Odd framing, refusals, false replies, three ways to break a stream, a foreign endpoint, known delay."""
     kinds = itertools.cycle(("ok", "ok", "error", "ok", "false", "ok"))
     books: Counter[str] = Counter()
 
@@ -95,8 +96,9 @@ def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner
         books["ok"] += 1
         return answer
 
-    with EventStreams() as server:
+    with EventStreams() as server, EventStreams() as foreign:
         server.opening, server.reply, server.delay_s = opening, reply, 0.15
+        server.own_url = lambda number: foreign.url if number == 7 else ""
         ways = ("end", "cut", "reset")
         execution = runner.run(server, lambda: [server.drop(2, way) for way in ways], after_posts=20)
         time.sleep(0.2)
@@ -108,7 +110,8 @@ def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner
     assert outcomes[CONNECT] == {"ok": 10, "HTTP 503": 1, "check failed: the answer is no event stream": 1}
     assert outcomes[RECONNECT] == outcomes[OUTAGE_LIFETIME] == {"ok": 6}
     assert (seen.opened, seen.refused, seen.dropped, seen.closed) == (16, 2, 6, 10)
-    assert outcomes[FIRST_EVENT] == outcomes[SILENCE] == {"ok": 16}
+    assert outcomes[FIRST_EVENT] == {"ok": 15, FOREIGN: 1}
+    assert outcomes[SILENCE] == {"ok": 16}
     lifetimes = {"ok": 10, "reset": 4, "check failed: the server ended the stream": 2}
     assert outcomes[STREAM_LIFETIME] == lifetimes
     assert len(seen.resumed_with) == 6
@@ -116,6 +119,9 @@ def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner
 
     if seen.posts_without_stream:
         books["check failed: the stream ended before the reply"] = seen.posts_without_stream
+    # The token went nowhere else.
+    assert foreign.books.paths == {}
+    kept_back = outcomes[ROUND_TRIP].pop(FOREIGN)
     assert outcomes[ROUND_TRIP] == books
     assert seen.posts == len(seen.ids) == sum(books.values()) > 40
     replied = digest.cells.filter((pl.col("label") == ROUND_TRIP) & (pl.col("outcome") == "ok"))
@@ -125,7 +131,7 @@ def test_client_and_server_agree_on_every_stream_message_and_drop(runner: Runner
     assert reported_totals(runner.log) == (digest.count, digest.errors)
     slots = slots_taken(runner.log)
     assert [planned for planned, _ in slots] == [stage.slots for stage in LOAD.stages]
-    assert sum(taken for _, taken in slots) == seen.posts
+    assert sum(taken for _, taken in slots) == seen.posts + kept_back
     assert measured(digest) == {("drops", "%"): 100 * 6 / 16, ("reconnections", "%"): 100}
     assert max(open_streams(digest)[1]) == seen.most_open
     assert open_streams(digest)[1][-1] == 0

@@ -3,8 +3,10 @@
 import re
 from importlib import resources
 
+import pytest
 from lxml import etree
 
+from pacemark.errors import InputError
 from pacemark.jmx.plan import render
 from pacemark.jmx.sse import ACTS
 from pacemark.workloads import workload
@@ -36,3 +38,21 @@ def test_the_script_names_the_samplers_and_has_their_methods() -> None:
 def test_no_plan_but_this_one_carries_the_script() -> None:
     assert "class EventParser" in render(WORKLOAD).decode()
     assert "class EventParser" not in render(workload("rest_api_baseline")).decode()
+
+
+def test_the_streams_of_a_virtual_server() -> None:
+    assert isinstance(WORKLOAD, Streams)
+    assert set(WORKLOAD.handlers.values()) == {"GET /sse", "POST /message"}
+    there = WORKLOAD.at("/servers/0f-a_1/sse")
+    assert set(there.handlers.values()) == {
+        "GET /servers/{server_id}/sse",
+        "POST /servers/{server_id}/message",
+    }
+    assert b"__P(MCP_SSE_ENDPOINT,/servers/0f-a_1/sse)" in render(there)
+
+
+@pytest.mark.parametrize("text", ["sse", "/", "//sse", "/sse?a=b", "/a,b", "/${x}", "http://h/sse", "/sse\n"])
+def test_what_is_no_path_is_refused(text: str) -> None:
+    assert isinstance(WORKLOAD, Streams)
+    with pytest.raises(InputError, match="is no path: write /servers/ID/sse"):
+        WORKLOAD.at(text)
