@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from e2e_command import Pacemark, files_with, rows
+from event_streams import EventStreams
 from fake_gateway import FakeGateway
 from nginx_front import NAMED, ForwardProxy, Fronts, nginx_before
+from websocket_books import WebSocketServer
 
-from event_streams import EventStreams
 from pacemark.asked import Asked
 from pacemark.gateway.connection import Connection
 from pacemark.gateway.token import Credentials
@@ -21,7 +22,6 @@ from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Objective
-from websocket_books import WebSocketServer
 
 pytestmark = [pytest.mark.nginx, pytest.mark.patient]
 

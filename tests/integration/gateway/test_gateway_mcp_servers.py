@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-
 from fake_mcp_server import TOOLS, FakeMcpServer, Message
+
 from pacemark.gateway.mcp_servers import Found, find_servers, instances, server_urls
 from pacemark.gateway.stack import Stack
 from pacemark.gateway.token import Credentials

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_streams import EVENT_STREAM, EventStreams
 from fake_gateway import FakeGateway
 from nginx_front import nginx_before
+from websocket_books import WebSocketServer
 
-from event_streams import EVENT_STREAM, EventStreams
 from pacemark.gateway import openings
 from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.openings import try_opening
@@ -18,7 +19,6 @@ from pacemark.gateway.token import Credentials
 from pacemark.results.record import Finding
 from pacemark.workloads.sse_streaming_baseline import WORKLOAD as STREAMS
 from pacemark.workloads.websocket_baseline import WORKLOAD as CONNECTIONS
-from websocket_books import WebSocketServer
 
 TOKEN = Credentials("a-token", "test")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from event_streams import EVENT_STREAM, EventStreams, true_reply
+
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import log_errors, reported_totals, slots_taken
 from pacemark.jmeter.live import Progress

@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-
 from fake_mcp_server import FakeMcpServer, Message
+
 from pacemark.gateway.mcp_servers import Found, find_servers
 from pacemark.gateway.spec import adjacent_ports
 from pacemark.gateway.token import Credentials
