@@ -64,6 +64,7 @@ jmeter-load: jmeter-run ## Run load test (4,000 RPS)
 .PHONY: jmeter-stress
 jmeter-stress: WORKLOAD = stress_test
 jmeter-stress: jmeter-run ## Run stress test (ramp to 10,000 RPS)
+
 .PHONY: jmeter-spike
 jmeter-spike: WORKLOAD = spike_test
 jmeter-spike: jmeter-run ## Run spike test (1K→10K→1K recovery)
@@ -71,15 +72,19 @@ jmeter-spike: jmeter-run ## Run spike test (1K→10K→1K recovery)
 .PHONY: jmeter-soak
 jmeter-soak: WORKLOAD = soak_test
 jmeter-soak: jmeter-run ## Run 24-hour soak test (2,000 RPS)
+
 .PHONY: jmeter-websocket
 jmeter-websocket: WORKLOAD = websocket_baseline
 jmeter-websocket: jmeter-run ## Run WebSocket baseline test (500 connections)
+
 .PHONY: jmeter-admin-ui
 jmeter-admin-ui: WORKLOAD = admin_ui_baseline
 jmeter-admin-ui: jmeter-run ## Run Admin UI baseline test (50 users)
+
 .PHONY: jmeter-sse
 jmeter-sse: WORKLOAD = sse_streaming_baseline
 jmeter-sse: jmeter-run ## Run SSE streaming baseline test (1,000 connections)
+
 .PHONY: jmeter-mcp-servers-baseline
 jmeter-mcp-servers-baseline: WORKLOAD = mcp_test_servers_baseline
 jmeter-mcp-servers-baseline: jmeter-run ## Run MCP test server baseline and the gateway's tax (2,000 RPS)

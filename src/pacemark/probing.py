@@ -47,7 +47,8 @@ def probed(
 
     There are none where the load was cut short, where every rate was held or none, where JMeter was the
     limit, or where the gateway did not hold the rate after the step down. Each halves what lies between the
-    highest rate held and the lowest not held, until these are within a tenth. Probe N's files are in
+    highest rate held and the lowest not held, until these are within a tenth; where none was held, it first
+    tries the rates whose holds were too short to be judged. Probe N's files are in
     ``directory/probes/N``. When the user interrupts one it says so.
     """
     if MEASUREMENT not in subject.workload.measurements:
@@ -71,10 +72,10 @@ def probe_load(found: Bracket, main: Load) -> Load:
 
     Threads are in proportion between those of the two stages.
     """
-    assert found.held is not None
-    assert found.broke is not None
     rate = found.between_per_s
-    low, high = found.held, found.broke
+    low, high = found.held or found.untried, found.broke
+    assert low is not None
+    assert high is not None
     share = (rate - low.asked_per_s) / (high.asked_per_s - low.asked_per_s)
     hold_s = math.ceil(max(min(MOST_HOLD_S, _longest_hold_s(main)), LEAST_ASKED / rate + 1, 2))
     climb_s = math.ceil(hold_s * CLIMB_SHARE)

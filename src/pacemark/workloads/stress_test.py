@@ -58,10 +58,11 @@ WORKLOAD = Mix(
     ),
     scales={
         "full": Load(threads=2000, ramp_up_s=30, duration_s=1800, rate_per_s=10_000, shape=SHAPE),
-        # A gateway on two cores breaks between 30 and 60 requests a second of this mix.
+        # A gateway on two cores breaks between 30 and 60 requests a second of this mix. In 15 s no hold would
+        # have enough requests to be judged.
         "ci": Load(threads=40, ramp_up_s=3, duration_s=180, rate_per_s=120, shape=SHAPE),
         "local": Load(threads=40, ramp_up_s=4, duration_s=240, rate_per_s=120, shape=SHAPE),
-        "smoke": Load(threads=20, ramp_up_s=1, duration_s=15, rate_per_s=40, shape=SHAPE),
+        "smoke": Load(threads=20, ramp_up_s=1, duration_s=30, rate_per_s=40, shape=SHAPE),
     },
     calls_mcp=True,
     measurements=("stages", "breaking_point"),

@@ -55,7 +55,6 @@ def test_probes_make_it_narrower_from_both_sides() -> None:
     [
         ([hold(1, "held"), hold(2, "held")], (2, None)),
         ([hold(1, "broke"), hold(2, "broke")], (None, 1)),
-        ([hold(1, "too few"), hold(2, "broke")], (None, 2)),
         ([hold(1, "too few"), hold(2, "held")], (2, None)),
     ],
 )
@@ -108,3 +107,21 @@ def test_without_a_hold_that_can_be_judged_nothing_is_said() -> None:
     assert rates(found) == (None, None)
     assert "5 requests" in found.unclear
     assert not found.is_fault
+
+
+def test_a_rate_whose_hold_was_too_short_is_probed_before_it_is_said_that_nothing_was_held() -> None:
+    levels = [hold(1, "too few"), hold(2, "too few"), hold(4, "broke")]
+    first = Bracket.of(levels, [])
+    assert first.is_open
+    assert first.between_per_s == 2
+    below = Bracket.of(levels, [hold(2, "broke")])
+    assert (below.is_open, below.between_per_s) == (True, 1)
+    assert not Bracket.of(levels, [hold(2, "broke"), hold(1, "broke")]).is_open
+    held = Bracket.of(levels, [hold(2, "held")])
+    assert (rates(held), held.untried) == ((2, 4), None)
+
+
+def test_what_was_held_is_not_the_highest_rate_where_that_was_not_judged() -> None:
+    found = Bracket.of([hold(1, "held"), hold(2, "too few")], [])
+    assert found.unclear == "the hold of the highest rate is too short: why"
+    assert not found.is_open

@@ -1,6 +1,7 @@
 """The highest rate that was held, what broke above it, and whether the gateway came back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pacemark.results.bracket import Bracket
 from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, ends_well, first_breach, holds
@@ -47,6 +48,8 @@ def measure(subject: Subject) -> Measurement:
     every, probes = reached(subject), _probe_holds(subject)
     levels = _levels(every)
     found = _bracket(subject, levels, probes)
+    if found.untried and not found.unclear:
+        found = replace(found, unclear=f"up to {_rate(found.untried)} no hold could be judged")
     latency, errors = _recoveries(subject, every)
     reasons = []
     if found.is_fault:
@@ -81,7 +84,7 @@ def _bracket(subject: Subject, levels: Sequence[Hold], probes: Sequence[Hold]) -
         return Bracket(unclear="the load was cut short")
     found = Bracket.of(levels, probes)
     if subject.probing_failed and not found.unclear:
-        return Bracket(found.held, found.broke, subject.probing_failed, is_fault=True)
+        return replace(found, unclear=subject.probing_failed, is_fault=True)
     return found
 
 
