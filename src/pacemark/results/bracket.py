@@ -77,8 +77,8 @@ class Bracket:
 
     @property
     def between_per_s(self) -> float:
-        """The rate that halves the bracket: the geometric mean, for its precision is a ratio. Where nothing was
-        held, the one that was not tried."""
+        """The rate that halves the bracket: the geometric mean, for its precision is a ratio. Where nothing
+        was held, the one that was not tried."""
         if self.untried is not None:
             return self.untried.asked_per_s
         assert self.held is not None
