@@ -71,7 +71,7 @@ def execute_on_workers(
         try:
             links = _linked(stack, workers, keystore, engine)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pacemark-")))
-            kind = _kind(load)
+            kind = kind_of(load)
             parts = [
                 kind(number, len(links), link, load, run_dir.absolute()) for number, link in enumerate(links)
             ]
@@ -88,8 +88,11 @@ def execute_on_workers(
         return _watched(parts, load, on_progress)
 
 
-def _kind(load: Load) -> type[CalledPart] | type[OwnPart]:
-    """Without a rate nobody knows how many samples will come, but users who think send few."""
+def kind_of(load: Load) -> type[CalledPart] | type[OwnPart]:
+    """How the engines work that make this load.
+
+    Without a rate nobody knows how many samples will come, but users who think send few.
+    """
     return OwnPart if (load.rate_per_s or 0) > CONTROLLER_TAKES_PER_S else CalledPart
 
 
