@@ -381,6 +381,25 @@ def test_an_engine_that_dies_is_named_and_its_samples_until_then_count(
     assert Digest.from_jtl(directory / "samples.jtl").count == record.recorded.count
 
 
+def test_what_came_before_an_interruption_counts(
+    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], on_their_own: bool, tmp_path: Path
+) -> None:
+    pressed: list[bool] = []
+
+    def interrupt() -> None:
+        if not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+
+    record, directory = measured(engine, fake_gateway, pair, tmp_path, interrupt)
+    assert (record.interrupted, record.verdict) == (True, "invalid")
+    assert 60 < record.recorded.count < 360
+    assert Digest.from_jtl(directory / "samples.jtl").count == record.recorded.count
+    assert record.recorded.count == sum(one.recorded.count for one in record.workers)
+    for each in pair:
+        assert until(lambda each=each: not each.engines() and not list(each.scratch.iterdir()))
+
+
 def test_an_engine_ends_with_its_controller(engine: Engine, standing: Worker, keys: Path) -> None:
     link = Link.to(standing.address, Keystore.find(keys), engine)
     link.ask("prepare", properties={}, system={}, files={"DATA_DIR": {"a.csv": "eAo="}}, heap_mb=256)

@@ -74,6 +74,8 @@ class Session:
             return self._answers[asked["do"]](asked)
         except PacemarkError as error:
             return {"error": str(error)}
+        except OSError as error:
+            return {"error": f"it cannot {asked['do']}: {error.strerror or error}"}
         except (KeyError, TypeError) as error:
             return {"error": f"it does not understand the controller: {error!r}"}
 
@@ -164,10 +166,7 @@ class Session:
         name = asked["name"]
         if name not in (SAMPLES, DIGEST):
             raise RunError(f"'{name}' is no file to be had")
-        try:
-            return {"chunk": chunk(self._folder / name, int(asked["at"]))}
-        except OSError as error:
-            raise RunError(f"its {name} cannot be read: {error.strerror}") from None
+        return {"chunk": chunk(self._folder / name, int(asked["at"]))}
 
     @property
     def _log(self) -> Path:
