@@ -82,9 +82,10 @@ def run(
     digest.save(directory / DIGEST_FILE)
     after = _counters(asked)
 
-    def carry(one: Workload, load: Load, folder: Path) -> Execution:
+    def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         on_probe(folder.name, load)
-        return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
+        probe = _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
+        return probe, _digest(probe, folder)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after))
@@ -200,12 +201,16 @@ def _load(
         jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
         properties |= jvm.properties
         carried_out = (
-            partial(distributed.execute, engine, asked.workers)
-            if asked.workers
-            else partial(execute, engine, system=jvm.system)
+            partial(distributed.execute, engine, asked.workers) if asked.workers else partial(execute, engine)
         )
         return carried_out(
-            plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
+            plan,
+            properties,
+            asked.load,
+            directory,
+            heap_mb=asked.heap_mb,
+            on_progress=on_progress,
+            system=jvm.system,
         )
 
 

@@ -26,7 +26,7 @@ from pacemark.commands.terminal import (
     say,
     tell,
 )
-from pacemark.distributed import require
+from pacemark.distributed import count, require
 from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
@@ -156,7 +156,6 @@ def run_command(
     machines = addresses(workers) if workers else ()
     if machines:
         require(machines, asked_loads.loads)
-        _require_nothing_local(connection, identities, url)
     engine = find_or_install(file)
     statuses, printed, records = [], [], []
     life = sum(
@@ -268,14 +267,6 @@ def _connection(
     return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
 
 
-def _require_nothing_local(connection: Connection, identities: Identities | None, url: str | None) -> None:
-    if connection.ca_file or connection.cert or identities:
-        raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
-    if url and (proxy := connection.proxy_for(url)):
-        hint = "where they need none for this gateway, add its host to NO_PROXY"
-        raise InputError(f"{proxy.source} does not reach --workers", hint)
-
-
 def _identities(file: File, tokens: Path | None) -> Identities | None:
     path = tokens or file.tokens
     return Identities.read(path) if path else None
@@ -320,7 +311,7 @@ def worker(
     keystore = Keystore.find()
     engine = find_or_install(File.read(Path()))
     with suppress(KeyboardInterrupt):
-        serve(engine, keystore, host, port, tell)
+        serve(engine, keystore, host, port, count=count, tell=tell)
 
 
 def _install() -> Engine:
