@@ -174,6 +174,7 @@ def run_command(
                 credentials=at.credentials,
                 out=out_dir or Path(file.out or "results"),
                 local=at.stack,
+                pids=at.pids,
                 heap_mb=file.heap_mb or default_heap_mb(),
                 admin_url=admin_url(at.url, os.environ) if one.signs_in else "",
                 administrator=at.administrator,

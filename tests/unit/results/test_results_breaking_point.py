@@ -229,7 +229,7 @@ def test_a_probes_load_is_a_climb_and_a_hold_between_both(tmp_path: Path) -> Non
 def readings(services: Sequence[tuple[str, int]]) -> list[ProcessReading]:
     return [
         ProcessReading(
-            at_s=float(at), service=service, memory_bytes=(mb + at) << 20, connections=1, cpu_s=at / 2
+            at_s=float(at), service=service, memory_bytes=(mb + at) * 1_000_000, connections=1, cpu_s=at / 2
         )
         for at in range(90)
         for service, mb in services
@@ -252,3 +252,5 @@ def test_the_table_of_stages_has_the_requests_columns(tmp_path: Path) -> None:
     assert table.rows[1][8] == 100 + 20  # ramp 1 holds from 9 to 21 s
     without = section(one, "Stages")
     assert {row[8] for row in without.rows} == {None}
+    assert "not measured" in without.summary
+    assert "not measured" not in table.summary
