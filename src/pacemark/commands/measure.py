@@ -71,6 +71,9 @@ def setup() -> None:
 
 
 def doctor(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORKLOAD...]", help="What is to be run. [default: all]")
+    ] = None,
     gateway: Gateway = None,
     scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
     ca_file: CaFile = None,
@@ -82,11 +85,12 @@ def doctor(
 ) -> int:
     """Check this machine and the gateway; each finding has its remedy."""
     file = File.read(Path())
-    every = list(WORKLOADS.values())
-    loads = loads_for(every, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
+    chosen = [workload(name) for name in names or WORKLOADS]
+    loads = loads_for(chosen, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
     findings = examine(
         gateway or file.gateway,
-        loads,
+        {one.name: load for one, load in zip(chosen, loads, strict=True)},
+        are_named=bool(names),
         engine=file.engine,
         environ=os.environ,
         out=Path(file.out or "results"),
