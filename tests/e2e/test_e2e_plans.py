@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,10 +104,14 @@ def screen() -> Iterator[str]:
 
 
 def windows(display: str) -> str:
-    shown = subprocess.run(
-        ["xwininfo", "-root", "-tree", "-display", display], capture_output=True, text=True, check=True
-    )
-    return shown.stdout
+    """All windows; it is asked again where one went while they were listed, which is an error to xwininfo."""
+    command = ["xwininfo", "-root", "-tree", "-display", display]
+    for _ in range(4):
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        if shown.returncode == 0:
+            return shown.stdout
+        time.sleep(0.2)
+    raise AssertionError(shown.stderr)
 
 
 def press(display: str, *keys: str) -> None:
