@@ -1,0 +1,1 @@
+"""Can a comparison be believed? PLACEHOLDER"""
