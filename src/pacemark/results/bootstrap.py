@@ -139,7 +139,7 @@ def unit_of(digest: Digest) -> pl.Expr:
 def block_length(units: int) -> int:
     """Units that stay together, so that what lasts for some seconds does: ceil(n^(1/3)), the order of Hall,
     Horowitz & Jing 1995 (doi:10.1093/biomet/82.3.561)."""
-    return math.ceil(round(units ** (1 / 3), 9))
+    return math.ceil(round(math.cbrt(units), 9))
 
 
 def resamples(units: int) -> Numbers:

@@ -1,7 +1,7 @@
 """Where a series of figures changed for good: E-divisive means, with a t-test, as in Apache Otava.
 
-The divisive search is that of Matteson & James 2014 (doi:10.1080/01621459.2013.849605). Student's t instead of
-its permutations, weak points first and their merging afterwards are Hunter's, now Apache Otava (Fleming,
+The divisive search is that of Matteson & James 2014 (doi:10.1080/01621459.2013.849605). Student's t instead
+of its permutations, weak points first and their merging afterwards are Hunter's, now Apache Otava (Fleming,
 Kołaczkowski et al. 2023, doi:10.1145/3578244.3583719), whose windows and levels these are. Otava itself wants
 clients of BigQuery, Slack and PostgreSQL beside it.
 """
@@ -9,7 +9,7 @@ clients of BigQuery, Slack and PostgreSQL beside it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,9 @@ def _divided(series: Numbers) -> list[int]:
     """Divide at the likeliest point of all parts, again and again, while that is weakly significant."""
     points: list[int] = []
     while candidates := [
-        (*_likeliest(series[start:end]), start) for start, end in _parts(points, len(series)) if end - start > 1
+        (*_likeliest(series[start:end]), start)
+        for start, end in _parts(points, len(series))
+        if end - start > 1
     ]:
         _, offset, start = max(candidates)
         point = start + offset
@@ -115,5 +117,4 @@ def _chance(before: Numbers, after: Numbers) -> float:
 
 
 def _parts(points: Sequence[int], end: int) -> list[tuple[int, int]]:
-    edges: list[Any] = [0, *points, end]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise([0, *points, end]))

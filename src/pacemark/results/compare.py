@@ -44,7 +44,7 @@ class Change(BaseModel):
     """Relative to the baseline; None where that is 0."""
     threshold: str
     noise: float | None = None
-    """What a change must exceed so as not to be chance, in the metric's unit; None where that is not known."""
+    """What a change must exceed so as not to be chance, in the metric's unit; None where unknown."""
     outcome: Outcome
     """``shown`` where no threshold was given for the metric, ``not comparable`` where a side has no value."""
     runs_needed: int | None = None
@@ -145,7 +145,9 @@ def compare(
         for case in _cases(label, [_of(label, side) for side in sides], given, past or {}, basis)
     ]
     alone = len({*before.labels, *after.labels}) == 1
-    tests = [one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)]
+    tests = [
+        one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
+    ]
     changes = [_change(case, max(1, len(tests))) for case in cases]
     missing = sorted(set(before.labels) - set(after.labels))
     return Comparison(
@@ -231,8 +233,8 @@ def _why_unknown(metric: ComparedMetric, sides: Sequence[Sequence[Digest]]) -> s
     runs = [run for side in sides for run in side]
     if any(units_of(run)[0] < LEAST_UNITS for run in runs):
         slice_s = max(run.slice_s for run in runs)
-        return f"measured too briefly to know its noise: it takes {LEAST_UNITS} slices of {slice_s} s"
-    return f"too few samples to know its noise: it takes {LEAST_BEYOND} beyond {metric}"
+        return f"too brief: noise takes {LEAST_UNITS * slice_s} s to know"
+    return f"too few samples: noise takes {LEAST_BEYOND} beyond {metric} to know"
 
 
 def _change(case: _Case, tests: int) -> Change:
@@ -247,7 +249,9 @@ def _change(case: _Case, tests: int) -> Change:
         threshold="" if case.threshold is None else str(case.threshold),
         outcome="shown",
     )
-    return change if case.threshold is None else change.model_copy(update=_judged(case, case.threshold, tests))
+    return (
+        change if case.threshold is None else change.model_copy(update=_judged(case, case.threshold, tests))
+    )
 
 
 def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
@@ -265,10 +269,8 @@ def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
     if size <= allowed and able:
         return {"outcome": "same", "noise": margin}
     effect = float(size if able else EFFECT * allowed)
-    needed = noise.runs_to_find(
-        case.metric, effect, case.spread, float(case.before), tests, past=case.past
-    )
-    why = "" if needed else f"it would take more than {noise.MOST_RUNS} runs on each side"
+    needed = noise.runs_to_find(case.metric, effect, case.spread, float(case.before), tests, past=case.past)
+    why = "" if needed else f"over {noise.MOST_RUNS} runs a side"
     return {"outcome": "inconclusive", "noise": margin, "runs_needed": needed, "why": why}
 
 

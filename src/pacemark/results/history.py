@@ -156,11 +156,16 @@ def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
     """The database, its changes kept together when all went well."""
     path = folder / HISTORY_FILE
     try:
-        with closing(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level="IMMEDIATE")) as database, database:
+        with (
+            closing(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level="IMMEDIATE")) as database,
+            database,
+        ):
             database.execute(_TABLE)
             yield database
     except (sqlite3.DatabaseError, ValidationError) as error:
-        raise InputError(f"{path}: {error}", "`pacemark history --rebuild` makes it anew from the runs") from error
+        raise InputError(
+            f"{path}: {error}", "`pacemark history --rebuild` makes it anew from the runs"
+        ) from error
 
 
 def _put(database: sqlite3.Connection, lines: Iterable[Line]) -> None:
@@ -195,7 +200,9 @@ def _summary(path: Path) -> Summary | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise InputError(f"{path} is no summary: {error!s:.80}", "pacemark report RUN writes it anew") from error
+        raise InputError(
+            f"{path} is no summary: {error!s:.80}", "pacemark report RUN writes it anew"
+        ) from error
 
 
 def _values(figures: Figures) -> Values:

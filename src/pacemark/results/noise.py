@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -16,8 +17,8 @@ from pacemark.results.bootstrap import (
     Stretches,
     block_length,
     resamples,
-    units_of,
     unit_of,
+    units_of,
 )
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import PERCENTS, samples_beyond
@@ -123,7 +124,7 @@ def over_time(metric: ComparedMetric, values: Sequence[float]) -> Spread | None:
     if n < 3:
         return None
     centre = scale(metric, sum(values) / n)
-    steps = sum(((later - earlier) / centre) ** 2 for earlier, later in zip(values, values[1:], strict=False))
+    steps = sum(((later - earlier) / centre) ** 2 for earlier, later in pairwise(values))
     return Spread(math.sqrt(steps / (2 * (n - 1))), 2 * (n - 1) ** 2 / (3 * n - 4), "history")
 
 
