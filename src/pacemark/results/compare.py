@@ -205,7 +205,7 @@ def _cases(
     runs = (len(sides[0]), len(sides[1]))
     cases = []
     known = {metric: _known(label, metric, sides, past, basis) for metric in given}
-    unsure = [m for m in given if sum(one.degrees for one in known[m]) < noise.DEFAULT_DEGREES]
+    unsure = [m for m in given if sum(one.degrees for one in known[m]) < noise.LEAST_DEGREES]
     inside = [noise.within(run, unsure, basis) for side in sides for run in side] if unsure else []
     for metric in METRICS:
         case = _Case(label, metric, value(before, metric, basis), value(after, metric, basis), runs)
