@@ -45,7 +45,7 @@ class Gateway:
         samples = pl.DataFrame(
             {
                 "slice": second,
-                "label": np.char.add("GET /", (np.arange(len(second)) % labels).astype(str)),
+                "label": np.array([f"GET /{n}" for n in range(labels)])[np.arange(len(second)) % labels],
                 "elapsed_ms": elapsed.astype(np.int64),
             }
         )

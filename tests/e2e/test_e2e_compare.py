@@ -51,11 +51,11 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
 
 
 def slower(three: Three, label: str = "") -> Path:
-    """Samples of the first run, each half as slow again, or only those of one label."""
+    """Samples of the first run, each three times as slow, or only those of one label."""
     samples = rows(three.many)
     for row in samples:
         if label in ("", row["label"]):
-            row["elapsed"] = str(int(row["elapsed"]) * 3 // 2)
+            row["elapsed"] = str(int(row["elapsed"]) * 3)
     return write_rows(three.pacemark.folder / "slower.jtl", samples)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from random import Random
 from typing import Self
 
@@ -46,12 +47,11 @@ class Stretches:
     def of(cls, digest: Digest, basis: Basis = "elapsed") -> Self:
         """The samples of a digest whose latency is known."""
         units, _ = units_of(digest)
-        cells = digest.cells.select(
-            unit_of(digest), ms=pl.col(f"{basis}_ms").cast(pl.Int64), count="count"
-        ).drop_nulls("ms")
+        cells = digest.cells.select(unit_of(digest), ms=pl.col(f"{basis}_ms").cast(pl.Int64), count="count")
+        cells = cells.drop_nulls("ms").group_by("unit", "ms").agg(pl.col("count").sum())
         ms, column = np.unique(cells["ms"].to_numpy(), return_inverse=True)
         counts = np.zeros((units, len(ms)))
-        np.add.at(counts, (cells["unit"].to_numpy(), column), cells["count"].to_numpy())
+        counts[cells["unit"].to_numpy(), column] = cells["count"].to_numpy()
         return cls(ms, counts.cumsum(axis=1))
 
     def percentiles(self, resamples: Numbers, percents: Sequence[str]) -> dict[str, Numbers]:
@@ -142,6 +142,7 @@ def block_length(units: int) -> int:
     return math.ceil(round(math.cbrt(units), 9))
 
 
+@cache
 def resamples(units: int) -> Numbers:
     """How often each unit (column) stands in each resample (row): blocks from anywhere, the end joined to
     the start (Politis & Romano 1992, "A circular block-resampling procedure for stationary data")."""
@@ -152,4 +153,5 @@ def resamples(units: int) -> Numbers:
     drawn = ((starts[:, :, None] + np.arange(length)) % units).reshape(REPLICATES, -1)[:, :units]
     times = np.zeros((REPLICATES, units))
     np.add.at(times, (np.arange(REPLICATES)[:, None], drawn), 1)
+    times.flags.writeable = False
     return times

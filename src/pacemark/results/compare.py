@@ -87,6 +87,21 @@ class Comparison(BaseModel):
         return max(known) if known and len(known) == len(needed) else None
 
 
+class _Runs:
+    """The runs of one side, and all of them together."""
+
+    def __init__(self, each: Sequence[Digest], pooled: Digest | None = None) -> None:
+        self.each = list(each)
+        self.pooled = pooled or (each[0] if len(each) == 1 else merge(each))
+
+    def only(self, label: str | None) -> "_Runs":
+        """Those of one label; None: all."""
+        if label is None:
+            return self
+        each = [digest.only(label) for digest in self.each]
+        return _Runs(each, self.pooled.only(label) if len(each) > 1 else each[0])
+
+
 @dataclass(frozen=True)
 class _Case:
     """A metric of a label on both sides, and how far one run's figure strays; None: unknown."""
@@ -132,8 +147,8 @@ def compare(
     Raises:
         InputError: a side has no samples.
     """
-    sides = [[digest.without_lifetimes() for digest in side] for side in (baselines, currents)]
-    before, after = (merge(side) for side in sides)
+    sides = [_Runs([digest.without_lifetimes() for digest in side]) for side in (baselines, currents)]
+    before, after = (side.pooled for side in sides)
     for name, digest in (("baseline", before), ("current", after)):
         if not digest.count:
             raise InputError(f"the {name} has no samples in its window", "compare runs that have")
@@ -142,7 +157,7 @@ def compare(
     cases = [
         case
         for label in (None, *common)
-        for case in _cases(label, [_of(label, side) for side in sides], given, past or {}, basis)
+        for case in _cases(label, [side.only(label) for side in sides], given, past or {}, basis)
     ]
     alone = len({*before.labels, *after.labels}) == 1
     tests = [
@@ -190,23 +205,19 @@ def differences(fingerprint: Mapping[str, str], other: Mapping[str, str]) -> lis
     ]
 
 
-def _of(label: str | None, side: Sequence[Digest]) -> list[Digest]:
-    return list(side) if label is None else [digest.only(label) for digest in side]
-
-
 def _cases(
     label: str | None,
-    sides: Sequence[Sequence[Digest]],
+    sides: Sequence[_Runs],
     given: Mapping[ComparedMetric, Threshold],
     past: Past,
     basis: Basis,
 ) -> list[_Case]:
-    before, after = (merge(side) for side in sides)
-    runs = (len(sides[0]), len(sides[1]))
+    before, after = (side.pooled for side in sides)
+    runs = (len(sides[0].each), len(sides[1].each))
     cases = []
     known = {metric: _known(label, metric, sides, past, basis) for metric in given}
     unsure = [m for m in given if sum(one.degrees for one in known[m]) < noise.LEAST_DEGREES]
-    inside = [noise.within(run, unsure, basis) for side in sides for run in side] if unsure else []
+    inside = [noise.within(run, unsure, basis) for side in sides for run in side.each] if unsure else []
     for metric in METRICS:
         case = _Case(label, metric, value(before, metric, basis), value(after, metric, basis), runs)
         if metric in given:
@@ -219,18 +230,18 @@ def _cases(
 
 
 def _known(
-    label: str | None, metric: ComparedMetric, sides: Sequence[Sequence[Digest]], past: Past, basis: Basis
+    label: str | None, metric: ComparedMetric, sides: Sequence[_Runs], past: Past, basis: Basis
 ) -> list[Spread]:
     """What the runs of each side, and those of the history, show of how far a run strays."""
-    values = [[value(run, metric, basis) for run in side] for side in sides if len(side) > 1]
+    values = [[value(run, metric, basis) for run in side.each] for side in sides if len(side.each) > 1]
     whole = [[float(one) for one in side if one is not None] for side in values]
     among = noise.between(metric, [side for side in whole if side])
     before = noise.over_time(metric, past.get((label, metric), ()))
     return [spread for spread in (among, before) if spread is not None]
 
 
-def _why_unknown(metric: ComparedMetric, sides: Sequence[Sequence[Digest]]) -> str:
-    runs = [run for side in sides for run in side]
+def _why_unknown(metric: ComparedMetric, sides: Sequence[_Runs]) -> str:
+    runs = [run for side in sides for run in side.each]
     if any(units_of(run)[0] < LEAST_UNITS for run in runs):
         slice_s = max(run.slice_s for run in runs)
         return f"too brief: noise takes {LEAST_UNITS * slice_s} s to know"
