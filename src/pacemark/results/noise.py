@@ -53,7 +53,7 @@ FOUND = 0.95
 """Of changes of the size in question, how many are found with the runs that are asked for."""
 MOST_RUNS = 100
 """More than anybody will do."""
-ASSURANCE = 0.9
+ASSURANCE = 0.95
 """How sure it is that the spread is not larger than what the number of runs is reckoned with."""
 
 

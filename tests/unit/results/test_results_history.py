@@ -3,22 +3,19 @@
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from run_directories import START, run_directory
 
 from pacemark.errors import InputError
 from pacemark.results import history
-from pacemark.results.digest import Digest
 from pacemark.results.history import Line
-from pacemark.results.record import GatewayFacts, RunRecord, Verdict, Window
-from pacemark.results.statistics import summarize
+from pacemark.results.record import RunRecord, Verdict
 from pacemark.results.threshold import METRICS
 from pacemark.results.trends import trends
-from pacemark.workloads.load import Load
 
-START = datetime(2026, 1, 30, 10, tzinfo=UTC)
 WRITER = """
 import sys
 from pathlib import Path
@@ -27,44 +24,8 @@ history.add(Path(sys.argv[1]))
 """
 
 
-def _run(
-    folder: Path,
-    number: int,
-    *,
-    ms: int = 20,
-    verdict: Verdict = "pass",
-    gateway: str = "1.0",
-    rate: int = 20,
-) -> Path:
-    """A run's directory with what the history reads of one."""
-    directory = folder / "rest_api_baseline" / f"run{number:03}"
-    directory.mkdir(parents=True)
-    rows = [f"{i * 50},{ms},GET /tools,true" for i in range(200)]
-    jtl = directory / "samples.jtl"
-    jtl.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
-    window = Window(from_s=0, to_s=10)
-    started = START + timedelta(hours=number)
-    RunRecord(
-        pacemark="0",
-        workload="rest_api_baseline",
-        title="REST",
-        scale="smoke",
-        started=started,
-        ended=started,
-        load=Load(threads=1, ramp_up_s=0, duration_s=10, rate_per_s=rate),
-        window=window,
-        verdict=verdict,
-        exit_status=0,
-        gateway=GatewayFacts(url="http://gateway", version=gateway),
-        fingerprint={"load": str(rate)},
-    ).save_to(directory)
-    summary = summarize(Digest.from_jtl(jtl), window=window)
-    (directory / "summary.json").write_text(summary.model_dump_json())
-    return directory
-
-
 def test_a_run_s_line_has_its_figures(tmp_path: Path) -> None:
-    run = _run(tmp_path, 1, ms=30)
+    run = run_directory(tmp_path, 1, ms=30)
     history.add(run)
     history.add(run)
     (line,) = history.read(tmp_path).lines
@@ -75,7 +36,7 @@ def test_a_run_s_line_has_its_figures(tmp_path: Path) -> None:
 
 
 def test_a_run_without_samples_has_a_line_too(tmp_path: Path) -> None:
-    run = _run(tmp_path, 1, verdict="invalid")
+    run = run_directory(tmp_path, 1, verdict="invalid")
     (run / "summary.json").unlink()
     history.add(run)
     (line,) = history.read(tmp_path).lines
@@ -84,7 +45,7 @@ def test_a_run_without_samples_has_a_line_too(tmp_path: Path) -> None:
 
 def test_it_is_the_same_when_made_anew_from_the_directories(tmp_path: Path) -> None:
     for number in (2, 1, 3):
-        history.add(_run(tmp_path, number, ms=20 + number))
+        history.add(run_directory(tmp_path, number, ms=20 + number))
     kept = history.read(tmp_path).lines
     assert [line.total["p95"] for line in kept] == [21, 22, 23]
     (tmp_path / history.HISTORY_FILE).write_bytes(b"no database")
@@ -94,10 +55,10 @@ def test_it_is_the_same_when_made_anew_from_the_directories(tmp_path: Path) -> N
 
 
 def test_runs_that_are_gone_stay_and_those_that_came_otherwise_are_added(tmp_path: Path) -> None:
-    gone = _run(tmp_path, 1)
+    gone = run_directory(tmp_path, 1)
     history.add(gone)
     shutil.rmtree(gone)
-    _run(tmp_path, 2)
+    run_directory(tmp_path, 2)
     broken = tmp_path / "rest_api_baseline" / "broken"
     broken.mkdir()
     (broken / "run.json").write_text("{")
@@ -109,7 +70,7 @@ def test_runs_that_are_gone_stay_and_those_that_came_otherwise_are_added(tmp_pat
 
 
 def test_several_may_write_at_once(tmp_path: Path) -> None:
-    runs = [_run(tmp_path, number) for number in range(6)]
+    runs = [run_directory(tmp_path, number) for number in range(6)]
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(run)]) for run in runs]
     assert [writer.wait() for writer in writers] == [0] * 6
     with history._opened(tmp_path) as database:
@@ -118,14 +79,14 @@ def test_several_may_write_at_once(tmp_path: Path) -> None:
 
 def test_earlier_runs_of_the_same_kind_tell_the_noise(tmp_path: Path) -> None:
     for number in range(5):
-        history.add(_run(tmp_path, number, ms=20 + number))
-    history.add(_run(tmp_path, 5, rate=40))
-    history.add(_run(tmp_path, 6, verdict="invalid"))
-    current = _run(tmp_path, 7)
+        history.add(run_directory(tmp_path, number, ms=20 + number))
+    history.add(run_directory(tmp_path, 5, rate=40))
+    history.add(run_directory(tmp_path, 6, verdict="invalid"))
+    current = run_directory(tmp_path, 7)
     history.add(current)
     past = history.earlier(current, RunRecord.load_from(current), without={START})
     assert past[None, "p95"] == past["GET /tools", "p95"] == [21, 22, 23, 24]
-    lonely = _run(tmp_path / "elsewhere", 1)
+    lonely = run_directory(tmp_path / "elsewhere", 1)
     assert history.earlier(lonely, RunRecord.load_from(lonely), without=()) == {}
 
 
