@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +52,7 @@ http {{
     access_log {folder}/connections.log connection if=$is_first;
     {rest}
     location = /metrics/prometheus {{ return 404; }}
+    location = /status {{ stub_status; access_log off; }}
     location = /rpc {{
       {limit}
       proxy_pass http://answers;
@@ -105,6 +107,11 @@ class Loopback:
     def connections(self) -> int:
         """Connections that have sent a request so far."""
         return len(Path(self._scratch.name, "connections.log").read_text(encoding="ascii").splitlines())
+
+    def requests(self) -> int:
+        """Requests so far, as nginx itself counts them: this one too, and those to /rpc twice."""
+        with urllib.request.urlopen(f"{self.url}/status", timeout=5) as answer:
+            return int(answer.read().decode().split("requests")[1].split()[2])
 
     def __enter__(self) -> Self:
         folder = Path(self._scratch.name)

@@ -81,14 +81,20 @@ def main() -> None:
         for workload in (MIXES[name] for name in asked.workloads):
             contenders = _contenders(workload, asked.seconds, nginx)
             costs: dict[str, list[Cost]] = {name: [] for name in contenders}
-            for _ in range(asked.rounds):
+            for first in range(asked.rounds):
                 wait_until_quiet()
-                for name, run in contenders.items():
-                    costs[name].append(run(nginx.url))
+                # Whoever runs first after a pause is at a disadvantage: each is in its turn.
+                for name in _rotated(list(contenders), first):
+                    costs[name].append(contenders[name](nginx.url))
             print(f"\n{workload.name}, {THREADS} threads, medians of {asked.rounds} interleaved rounds\n")
             print(table_head("sent by", "requests a second", "CPU us a request", "of the bare plan's rate"))
             for name, found in costs.items():
                 print(_row(name, found, costs["bare plan"]), flush=True)
+
+
+def _rotated(names: list[str], first: int) -> list[str]:
+    first %= len(names)
+    return [*names[first:], *names[:first]]
 
 
 def _contenders(workload: Mix, seconds: int, nginx: Loopback) -> dict[str, Callable[[str], Cost]]:

@@ -9,6 +9,7 @@ from harness import Carried, engine, row, show, table_head
 from loopback import Loopback
 
 from pacemark.jmx.plan import render
+from pacemark.results.digest import Digest
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
@@ -22,6 +23,14 @@ WINDOW_S = 10
 """The claim: over any so many seconds after warm-up the mean is within 1 % of the target, or one request."""
 MIX_OVER = 1000
 """The claim: in any so many consecutive requests each share is within 1 % of all."""
+
+
+KEPT = 0.01
+"""The claim: fewer than one in a hundred samples opens a connection."""
+
+
+def new_connection_share(digest: Digest) -> float:
+    return int(digest.cells["new_connections"].sum()) / digest.count
 
 
 def rate_error(carried: Carried) -> tuple[float, bool]:
@@ -53,15 +62,19 @@ def mix_error(carried: Carried, workload: Mix) -> float:
 
 def measure(workload: Mix, load: Load, nginx: Loopback) -> tuple[str, bool]:
     """A row of the table, and whether the claims held."""
-    before = nginx.connections
+    before, requests_before = nginx.connections, nginx.requests()
     carried = Carried.out(engine(), render(workload), load, nginx.url)
-    connections = nginx.connections - before
+    requests, connections = nginx.requests() - requests_before - 1, nginx.connections - before
+    counted = sum(
+        carried.digest.only(label).count * (1 + label.startswith("MCP ")) for label in workload.labels
+    )
     steady = carried.digest.between(load.ramp_up_s, load.duration_s)
     planned = sum(stage.slots for stage in load.stages)
     rate, rate_holds = rate_error(carried)
     mix = mix_error(carried, workload)
     whole = carried.digest.count == planned and carried.digest.errors == 0
-    holds = rate_holds and mix <= 1 and connections <= load.threads and whole
+    agreed = requests == counted and new_connection_share(steady) < KEPT
+    holds = rate_holds and mix <= 1 and connections <= load.threads and whole and agreed
     seconds = load.duration_s - load.ramp_up_s
     cpu_s = carried.cpu_s(load.ramp_up_s, load.duration_s)
     return row(
@@ -72,6 +85,7 @@ def measure(workload: Mix, load: Load, nginx: Loopback) -> tuple[str, bool]:
         f"{rate:.2f} %",
         f"{statistics.pstdev(per_second(carried)):.1f}",
         f"{mix:.2f} %",
+        f"{requests:,} / {counted:,}",
         f"{connections} / {load.threads}",
         f"{late_wake_up_p95_ms(steady)} ms",
         f"{100 * (overdue_share(steady) or 0):.2f} %",
@@ -100,6 +114,7 @@ def main() -> None:
             f"worst {WINDOW_S} s window",
             "sd, /s",
             f"worst mix of {MIX_OVER}",
+            "requests, nginx / JMeter",
             "connections / threads",
             "late P95",
             "overdue",

@@ -5,6 +5,7 @@ import base64
 import datetime
 import ipaddress
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -119,6 +121,16 @@ class Fronts:
     """Of a CA that nobody knows; its key is beside it."""
     foreign_key: Path
 
+    def counted(self) -> tuple[int, int]:
+        """What nginx itself has counted, at all doors: connections and requests, this asking too."""
+        address = f"https://127.0.0.1:{self.ports['good']}/status"
+        numbers = (
+            httpx.get(address, verify=ssl.create_default_context(cafile=self.ca_file))
+            .text.split("requests")[1]
+            .split()
+        )
+        return int(numbers[0]), int(numbers[2])
+
 
 _CONFIG = """
 daemon off; master_process off; error_log {folder}/error.log; pid {folder}/nginx.pid;
@@ -137,6 +149,7 @@ _SERVER = """
     proxy_http_version 1.1; proxy_buffering off;
     proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    location = /status {{ stub_status; }}
     {locations}
   }}
 """

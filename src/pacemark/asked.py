@@ -24,9 +24,6 @@ class Local(Protocol):
     @property
     def failure(self) -> str: ...
 
-    @property
-    def pids(self) -> Mapping[str, int]: ...
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -41,6 +38,8 @@ class Asked:
     credentials: Credentials | None
     out: Path
     local: Local | None = None
+    pids: Mapping[str, int] = field(default_factory=dict)
+    """The processes behind the gateway, by service, where Pacemark started them: for this run or before."""
     heap_mb: int = field(default_factory=default_heap_mb)
     properties: Mapping[str, str] = field(default_factory=dict)
     """Properties of the plan that are only this workload's, such as a test server's URL."""

@@ -1,11 +1,12 @@
 """A run whose load several machines make: what they are asked for, and what the record says of them."""
 
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pacemark.errors import InputError, RunError
+from pacemark.gateway.connection import is_loopback
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.workers.address import Address
@@ -14,12 +15,12 @@ from pacemark.jmeter.workers.keystore import Keystore
 from pacemark.jmeter.workers.share import Share, SharedExecution, share_of
 from pacemark.results.digest import SAMPLES_FILE, Digest
 from pacemark.results.record import Column, Reason, Recorded, Section, Window, WorkerFigures
-from pacemark.results.shares import SharedSamples, join, together
+from pacemark.results.shares import SharedSamples, join, merged, together
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Mix, Workload
 
-CLOCK_DRIFT_MS = 100
-"""Above it samples of two workers stand in the wrong order by more than a reader would expect."""
+_FILES = ("TOKENS_FILE", "javax.net.ssl.trustStore", "javax.net.ssl.keyStore")
+"""Properties that name a file which the workers need; ``DATA_DIR`` names a folder."""
 
 
 def require(workers: Sequence[Address], loads: Sequence[Load]) -> None:
@@ -46,15 +47,24 @@ def execute(
     *,
     heap_mb: int,
     on_progress: Callable[[Progress], None],
+    system: Mapping[str, str] = MappingProxyType({}),
 ) -> SharedExecution:
     """Make the load with all workers; ``samples.jtl`` and ``jmeter.log`` in ``directory`` are of all of them.
+
+    ``properties`` and ``system`` are as on one machine; what they name goes to the workers with them.
 
     Raises:
         InputError: a worker's samples cannot be read.
         RunError: as ``execute_on_workers``, or the workers cannot reach the gateway.
     """
-    _require_reachable(properties["GATEWAY_URL"], workers)
-    files = {name: Path(properties[name]) for name in ("DATA_DIR",) if Path(properties[name]).is_dir()}
+    url = properties["GATEWAY_URL"]
+    _require_reachable(url, urlsplit(url).hostname or "", workers)
+    if proxy := system.get("http.proxyHost"):
+        _require_reachable(f"the proxy {proxy}", proxy, workers)
+    named = {**properties, **system}
+    files = {name: Path(named[name]) for name in _FILES if name in named}
+    if (data := Path(properties["DATA_DIR"])).is_dir():
+        files["DATA_DIR"] = data
     execution = execute_on_workers(
         engine,
         workers,
@@ -66,20 +76,27 @@ def execute(
         directory,
         heap_mb=heap_mb,
         on_progress=on_progress,
+        system=system,
     )
-    with (directory / "jmeter.log").open("w", encoding="utf-8") as log:
-        for share in execution.shares:
-            for name in ("engine", "controller"):
-                path = directory / "workers" / str(share.number + 1) / f"{name}.log"
-                log.write(
-                    f"# worker {share.worker}: {name}\n{path.read_text(encoding='utf-8', errors='replace')}"
-                )
-    join(_samples(execution), directory / SAMPLES_FILE)
+    _join_logs(execution, directory)
+    if samples := _samples(execution):
+        join(samples, directory / SAMPLES_FILE)
     return execution
 
 
+def count(samples: Path, to: Path, ahead_ms: int, origin_ms: int) -> None:
+    """Write the digest of what a worker's engine recorded, on the controller's axis of time.
+
+    Raises:
+        InputError: the samples cannot be read.
+    """
+    Digest.from_jtl(samples, ahead_ms=ahead_ms, origin_ms=origin_ms).save(to)
+
+
 def digest_of(execution: SharedExecution) -> Digest:
-    """All shares' samples, on one axis of time."""
+    """All shares' samples, on one axis of time: as the workers counted them, or else counted here."""
+    if made := [Path(share.digest) for share in execution.shares if share.digest]:
+        return merged([Digest.load(path) for path in made])
     return together(_samples(execution))
 
 
@@ -101,6 +118,9 @@ def reasons(execution: SharedExecution, workload: Workload) -> list[Reason]:
             found.append(
                 Reason(level="invalid", text=text, remedy="look for a network that loses connections")
             )
+        if share.unfetched:
+            text = f"the samples of worker {share.worker} are not in {SAMPLES_FILE}: {share.unfetched}"
+            found.append(Reason(level="warning", text=text, remedy="the digest counts them all the same"))
         if share.trouble:
             text = f"worker {share.worker} logged: {'; '.join(share.trouble)}"
             found.append(Reason(level="warning", text=text, remedy="see jmeter.log"))
@@ -155,6 +175,16 @@ def described(workers: Sequence[WorkerFigures]) -> str:
     return f"{len(workers)}: {'; '.join(sorted(kinds))}"
 
 
+def _join_logs(execution: SharedExecution, directory: Path) -> None:
+    with (directory / "jmeter.log").open("w", encoding="utf-8") as joined:
+        for share in execution.shares:
+            for name in ("engine", "controller"):
+                path = directory / "workers" / str(share.number + 1) / f"{name}.log"
+                if path.is_file():
+                    text = path.read_text(encoding="utf-8", errors="replace")
+                    joined.write(f"# worker {share.worker}: {name}\n{text}")
+
+
 def _samples(execution: SharedExecution) -> list[SharedSamples]:
     return [
         SharedSamples(Path(share.samples), share.offset_ms) for share in execution.shares if share.samples
@@ -180,18 +210,10 @@ def _figures(share: Share, workers: int, load: Load, start: float, end: float) -
     )
 
 
-def _require_reachable(url: str, workers: Sequence[Address]) -> None:
-    host = urlsplit(url).hostname or ""
-    others = [str(worker) for worker in workers if not _is_loopback(worker.host)]
-    if _is_loopback(host) and others:
+def _require_reachable(what: str, host: str, workers: Sequence[Address]) -> None:
+    others = [str(worker) for worker in workers if not is_loopback(worker.host)]
+    if is_loopback(host) and others:
         raise RunError(
-            f"{url} is this machine's own loopback, which {', '.join(others)} cannot reach",
-            "name the gateway by an address that the workers can reach",
+            f"{what} is this machine's own loopback, which {', '.join(others)} cannot reach",
+            "name it by an address that the workers can reach",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,7 +1,9 @@
 """Is everything here that a run needs? Each answer with its remedy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from pacemark.errors import PacemarkError
 from pacemark.gateway.connection import DIRECT, Connection
@@ -19,8 +21,9 @@ from pacemark.workloads.load import Load
 
 def examine(
     url: str | None,
-    loads: Sequence[Load],
+    loads: Mapping[str, Load],
     *,
+    are_named: bool,
     engine: Asked,
     environ: Mapping[str, str],
     out: Path,
@@ -29,22 +32,27 @@ def examine(
     connection: Connection = DIRECT,
     identities: Identities | None = None,
 ) -> list[Finding]:
-    """Engine, Java and this machine and, when ``url`` is given, the gateway, for the largest of ``loads``."""
+    """Engine, Java and, when ``url`` is given, the gateway; and this machine and the token for all ``loads``.
+
+    What the longest or the greatest of them lacks is an error where the user has named them, and where they
+    are just all there are, a warning that tells which of them lacks it.
+    """
     findings = [_java(environ), _engine(engine, environ)]
-    seconds = max(load.duration_s for load in loads)
-    rate_per_s = max(load.highest_per_s for load in loads)
-    threads = max(load.threads for load in loads)
+    least = min(loads.values(), key=_samples)
+    longest_s = max(load.duration_s for load in loads.values())
     if url is None:
         remedy = "give --gateway URL or set GATEWAY_URL; `pacemark stack up` starts a local one"
-        findings += machine_findings(threads=threads, seconds=seconds, rate_per_s=rate_per_s, out_dir=out)
+        findings += _machine(least, out)
+        findings += _lacking(loads, out, None, are_named=are_named)
         return [*findings, Finding(name="gateway", level="warning", detail="none named", remedy=remedy)]
-    credentials = Credentials.from_environment(environ, seconds=seconds)
+    credentials = Credentials.from_environment(environ, seconds=longest_s)
+    credentials = credentials or detached_credentials(url, seconds=longest_s)
     found = preflight(
         url,
-        credentials or detached_credentials(url, seconds=seconds),
-        seconds=seconds,
-        rate_per_s=rate_per_s,
-        threads=threads,
+        credentials,
+        seconds=least.duration_s,
+        rate_per_s=least.highest_per_s,
+        threads=least.threads,
         needs_mcp=True,
         out_dir=out,
         rpc_endpoint=rpc_endpoint,
@@ -52,7 +60,35 @@ def examine(
         connection=connection,
         identities=identities,
     )
-    return [*findings, *found.findings]
+    bearer = identities or credentials
+    expires = bearer.expires_at if bearer and not found.errors else None
+    return [*findings, *found.findings, *_lacking(loads, out, expires, are_named=are_named)]
+
+
+def _samples(load: Load) -> float:
+    return load.duration_s * load.highest_per_s
+
+
+def _machine(load: Load, out: Path) -> list[Finding]:
+    return machine_findings(
+        threads=load.threads, seconds=load.duration_s, rate_per_s=load.highest_per_s, out_dir=out
+    )
+
+
+def _lacking(
+    loads: Mapping[str, Load], out: Path, expires: datetime | None, *, are_named: bool
+) -> Iterator[Finding]:
+    """What each load would lack of this machine, and of the token's life."""
+    level: Literal["error", "warning"] = "error" if are_named else "warning"
+    for name, load in loads.items():
+        for finding in _machine(load, out):
+            if finding.level == "error":
+                yield finding.model_copy(update={"name": f"{finding.name} for {name}", "level": level})
+        left_s = None if expires is None else (expires - datetime.now(UTC)).total_seconds()
+        if left_s is not None and left_s < load.duration_s:
+            detail = f"it lives {left_s / 60:.0f} min more, the run takes {load.duration_s / 60:.0f} min"
+            remedy = "give a token that lives longer, or JWT_SECRET_KEY to have one made"
+            yield Finding(name=f"token for {name}", level=level, detail=detail, remedy=remedy)
 
 
 def _java(environ: Mapping[str, str]) -> Finding:

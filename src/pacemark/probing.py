@@ -9,7 +9,7 @@ from pathlib import Path
 from pacemark.errors import InterruptedRunError, PacemarkError, RunError
 from pacemark.jmeter.run import INTERRUPTED, Execution
 from pacemark.results.bracket import Bracket
-from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
+from pacemark.results.digest import DIGEST_FILE, Digest
 from pacemark.results.holds import LEAST_ASKED, CpuShare
 from pacemark.results.measurements.breaking_point import to_probe
 from pacemark.results.measurements.model import Probe, Subject
@@ -28,8 +28,8 @@ REST_S = 5.0
 _OVERHEAD_S = 90.0
 """JMeter's start and, at worst, requests that take their whole time-out at the end."""
 
-Carry = Callable[[Workload, Load, Path], Execution]
-"""Carries out a load of a workload, its files into a directory."""
+Carry = Callable[[Workload, Load, Path], tuple[Execution, Digest]]
+"""Carries out a load of a workload, its files into a directory, and counts its samples."""
 
 
 def most_seconds(workload: Workload, load: Load) -> float:
@@ -97,8 +97,7 @@ def _probe(subject: Subject, load: Load, directory: Path, carry: Carry) -> Probe
     # The same requests without the main load's shape.
     plain = subject.workload.model_copy(update={"scales": dict.fromkeys(SCALES, load), "measurements": ()})
     directory.mkdir(parents=True)
-    execution = carry(plain, load, directory)
-    digest = Digest.from_jtl(directory / SAMPLES_FILE)
+    execution, digest = carry(plain, load, directory)
     digest.save(directory / DIGEST_FILE)
     if execution.stopped == INTERRUPTED:
         raise InterruptedRunError("interrupted in a probe")

@@ -63,7 +63,7 @@ def run(
     if found.errors:
         return _without_samples(begun, [_stopped_by(finding) for finding in found.errors], directory)
     before = _counters(asked)
-    watch = ProcessWatch(asked.local.pids if asked.local else {}, asked.load.duration_s)
+    watch = ProcessWatch(asked.pids, asked.load.duration_s)
 
     def look(progress: Progress) -> None:
         watch.look()
@@ -82,9 +82,10 @@ def run(
     digest.save(directory / DIGEST_FILE)
     after = _counters(asked)
 
-    def carry(one: Workload, load: Load, folder: Path) -> Execution:
+    def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         on_probe(folder.name, load)
-        return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
+        probe = _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
+        return probe, _digest(probe, folder)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after))
@@ -112,15 +113,15 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
     if found.errors:
         return asked, found
     more: list[Finding] = []
+    token = asked.identities.first if asked.identities else asked.credentials
     if isinstance(workload, Journey):
         more = try_journey(workload, asked.url, asked.admin_url, asked.administrator, asked.connection)
     elif isinstance(workload, Servers):
-        there = find_servers(workload, asked.server_urls, asked.url, asked.credentials, asked.connection)
+        there = find_servers(workload, asked.server_urls, asked.url, token, asked.connection)
         more = there.findings
         properties = {**asked.properties, **there.properties}
         asked = replace(asked, workload=workload.only(there.labels), properties=properties)
     elif isinstance(workload, Streams | Connections):
-        token = asked.identities.first if asked.identities else asked.credentials
         more = [try_opening(workload, asked.url, token, asked.connection)] if token else []
     return asked, found.model_copy(update={"findings": [*found.findings, *more]})
 
@@ -200,12 +201,16 @@ def _load(
         jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
         properties |= jvm.properties
         carried_out = (
-            partial(distributed.execute, engine, asked.workers)
-            if asked.workers
-            else partial(execute, engine, system=jvm.system)
+            partial(distributed.execute, engine, asked.workers) if asked.workers else partial(execute, engine)
         )
         return carried_out(
-            plan, properties, asked.load, directory, heap_mb=asked.heap_mb, on_progress=on_progress
+            plan,
+            properties,
+            asked.load,
+            directory,
+            heap_mb=asked.heap_mb,
+            on_progress=on_progress,
+            system=jvm.system,
         )
 
 

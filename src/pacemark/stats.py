@@ -10,6 +10,7 @@ from pacemark.results.measurements import measure_samples
 from pacemark.results.record import RECORD_FILE, JudgedObjective, RunRecord, Window
 from pacemark.results.statistics import Summary, summarize
 from pacemark.workloads.model import Workload
+from pacemark.workloads.objective import OF_RUNS, Objective
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,40 @@ def answer(question: Question) -> Answer:
     window = _window(question, digest, record)
     measured = digest.between(window.from_s, window.to_s) if window else digest
     objectives = question.workload.objectives if question.workload else ()
+    kept = _kept(question, record)
     asked_for = record.load.due_between(window.from_s, window.to_s) if record and window else None
     due = None if question.label else asked_for
     return Answer(
         record=record,
         digest=digest,
         summary=summarize(digest, window=window),
-        objectives=judge(
-            objectives,
-            measured.without_lifetimes(),
-            window=window or digest.window,
-            due=due,
-            own=_own(question, digest, window or digest.window),
-        ),
+        objectives=[
+            kept.get(judged.objective, judged)
+            for judged in judge(
+                objectives,
+                measured.without_lifetimes(),
+                window=window or digest.window,
+                due=due,
+                own=_own(question, digest, window or digest.window),
+            )
+        ],
         notes=measured.notes,
         title=record.title if record else source.name,
     )
+
+
+def _kept(question: Question, record: RunRecord | None) -> dict[Objective, JudgedObjective]:
+    """What only the run itself could judge, where the question is about all of it."""
+    times = (question.from_s, question.to_s, question.warm_up_s)
+    is_whole = question.label is None and times == (None, None, None)
+    if (
+        record is None
+        or question.workload is None
+        or record.workload != question.workload.name
+        or not is_whole
+    ):
+        return {}
+    return {judged.objective: judged for judged in record.objectives if judged.objective.metric in OF_RUNS}
 
 
 def _own(question: Question, digest: Digest, window: Window) -> dict[tuple[str, str], Own]:

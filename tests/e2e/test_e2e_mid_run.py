@@ -132,6 +132,23 @@ class Turning:
         return self.then() if self.seen > self.after else true_answer(method, path, body)
 
 
+@pytest.mark.parametrize("name", ["rest_api_baseline", "mcp_jsonrpc_baseline"])
+def test_a_server_that_goes_away_for_good(pacemark: Pacemark, fake_gateway: FakeGateway, name: str) -> None:
+    """Every request of the load was answered, broken or refused: none is missing, none counted twice."""
+    (pacemark.folder / "pacemark.toml").write_text('[[tools]]\nname = "row-1"\n', encoding="utf-8")
+    fake_gateway.answer = answered = Turning(PLANNED, lambda: None)
+    with pacemark.started("run", name, *LOAD, "--gateway", fake_gateway.url) as running:
+        running.wait_for_load()
+        fake_gateway.go_away()
+        ended = running.ended()
+    outcomes = analysed(ended)
+    assert (ended.status, ended.record["verdict"]) == (1, "fail")
+    assert set(outcomes) <= {"ok", "connect", "reset"}
+    assert outcomes["ok"] == answered.seen >= 20
+    assert outcomes["connect"] > 20
+    assert sum(outcomes.values()) == PLANNED
+
+
 def test_a_gateway_that_starts_to_limit_the_rate(pacemark: Pacemark, fake_gateway: FakeGateway) -> None:
     locked = (429, {"Retry-After": "900"}, b'{"detail":"Account locked"}')
     fake_gateway.answer = Turning(100, lambda: locked)

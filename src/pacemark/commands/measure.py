@@ -26,7 +26,7 @@ from pacemark.commands.terminal import (
     say,
     tell,
 )
-from pacemark.distributed import require
+from pacemark.distributed import count, require
 from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
@@ -71,6 +71,9 @@ def setup() -> None:
 
 
 def doctor(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORKLOAD...]", help="What is to be run. [default: all]")
+    ] = None,
     gateway: Gateway = None,
     scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
     ca_file: CaFile = None,
@@ -82,11 +85,12 @@ def doctor(
 ) -> int:
     """Check this machine and the gateway; each finding has its remedy."""
     file = File.read(Path())
-    every = list(WORKLOADS.values())
-    loads = loads_for(every, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
+    chosen = [workload(name) for name in names or WORKLOADS]
+    loads = loads_for(chosen, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
     findings = examine(
         gateway or file.gateway,
-        loads,
+        {one.name: load for one, load in zip(chosen, loads, strict=True)},
+        are_named=bool(names),
         engine=file.engine,
         environ=os.environ,
         out=Path(file.out or "results"),
@@ -156,7 +160,6 @@ def run_command(
     machines = addresses(workers) if workers else ()
     if machines:
         require(machines, asked_loads.loads)
-        _require_nothing_local(connection, identities, url)
     engine = find_or_install(file)
     statuses, printed, records = [], [], []
     life = sum(
@@ -175,6 +178,7 @@ def run_command(
                 credentials=at.credentials,
                 out=out_dir or Path(file.out or "results"),
                 local=at.stack,
+                pids=at.pids,
                 heap_mb=file.heap_mb or default_heap_mb(),
                 admin_url=admin_url(at.url, os.environ) if one.signs_in else "",
                 administrator=at.administrator,
@@ -268,14 +272,6 @@ def _connection(
     return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
 
 
-def _require_nothing_local(connection: Connection, identities: Identities | None, url: str | None) -> None:
-    if connection.ca_file or connection.cert or identities:
-        raise InputError("--ca-file, --cert and --tokens do not reach --workers", "leave one of them out")
-    if url and (proxy := connection.proxy_for(url)):
-        hint = "where they need none for this gateway, add its host to NO_PROXY"
-        raise InputError(f"{proxy.source} does not reach --workers", hint)
-
-
 def _identities(file: File, tokens: Path | None) -> Identities | None:
     path = tokens or file.tokens
     return Identities.read(path) if path else None
@@ -320,7 +316,7 @@ def worker(
     keystore = Keystore.find()
     engine = find_or_install(File.read(Path()))
     with suppress(KeyboardInterrupt):
-        serve(engine, keystore, host, port, tell)
+        serve(engine, keystore, host, port, count=count, tell=tell)
 
 
 def _install() -> Engine:

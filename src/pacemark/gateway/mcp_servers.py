@@ -79,7 +79,9 @@ def find_servers(
         found.say(
             "test servers", "error", "none is given", f"set {', '.join(VARIABLES.values())}, or --embedded"
         )
-    if credentials and found.labels:
+    if found.labels and not credentials:
+        found.say("through the gateway", "warning", "left out: no token", "set MCPGATEWAY_BEARER_TOKEN")
+    elif credentials and found.labels:
         _ask_gateway(workload, urls, gateway, credentials, connection, found)
     return found
 

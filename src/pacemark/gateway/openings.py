@@ -24,11 +24,14 @@ _TIMEOUT_S = 10.0
 _SETTLE_S = 0.5
 """With Redis a message that is posted in the instant after the endpoint was named can be lost."""
 _ID = "pacemark-preflight"
+CALLED = "tools/list"
+"""Not ``ping``: on a stream the gateway answers what failed with an empty result, as it does a ping."""
 _LOG = "see the gateway's log"
 _NO_STREAM = "is MCP_SSE_ENDPOINT right, and may the token's user use servers?"
 _ORIGIN = "have what stands before the gateway pass on Host and X-Forwarded-Proto"
 _BASE = "tell the gateway its base path (APP_ROOT_PATH)"
 _CACHE = "start the gateway with CACHE_TYPE=database or redis: with memory no reply comes by a stream"
+_NO_RIGHT = "an error comes as an empty result: may the token's user list tools? see the gateway's log"
 _NO_RELAY = "start the gateway with MCPGATEWAY_WS_RELAY_ENABLED=true"
 _NO_UPGRADE = "is the base URL right, and is Upgrade passed on by what stands before the gateway?"
 
@@ -44,7 +47,7 @@ class _WrongError(Exception):
 def try_opening(
     workload: Streams | Connections, url: str, credentials: Credentials, connection: Connection
 ) -> Finding:
-    """Open one as the load will, over the same way; a stream must answer a ``ping`` too."""
+    """Open one as the load will, over the same way; a stream must answer a call of ``tools/list`` too."""
     name = "stream" if isinstance(workload, Streams) else "connection"
     where = url + workload.endpoint
     try:
@@ -73,7 +76,7 @@ def _try_stream(http: httpx.Client, where: str) -> str:
         endpoint = _endpoint(events, where)
         time.sleep(_SETTLE_S)
         began = time.monotonic()
-        call = {"jsonrpc": "2.0", "id": _ID, "method": "ping", "params": {}}
+        call = {"jsonrpc": "2.0", "id": _ID, "method": CALLED, "params": {}}
         posted = http.post(endpoint, json=call)
         if posted.is_error:
             to = str(endpoint.copy_with(query=None, userinfo=b""))[:200]
@@ -81,12 +84,14 @@ def _try_stream(http: httpx.Client, where: str) -> str:
         with suppress(httpx.TimeoutException):
             for kind, data in events:
                 if kind == "message" and (reply := _reply(data)):
-                    if "result" not in reply:
-                        raise _WrongError(f"{where}: a ping was answered without a result")
-                    return f"answered a ping in {1000 * (time.monotonic() - began):.0f} ms"
+                    if not _is_list_of_tools(reply.get("result")):
+                        raise _WrongError(
+                            f"{where}: {CALLED} was answered without a list of tools", _NO_RIGHT
+                        )
+                    return f"answered {CALLED} in {1000 * (time.monotonic() - began):.0f} ms"
                 if time.monotonic() - began > _TIMEOUT_S:
                     break
-        raise _WrongError(f"{where}: no reply to a ping within {_TIMEOUT_S:g} s", _CACHE)
+        raise _WrongError(f"{where}: no reply to {CALLED} within {_TIMEOUT_S:g} s", _CACHE)
 
 
 def _endpoint(events: Iterator[tuple[str, str]], where: str) -> httpx.URL:
@@ -102,6 +107,10 @@ def _endpoint(events: Iterator[tuple[str, str]], where: str) -> httpx.URL:
             )
         return endpoint
     raise _WrongError(f"the endpoint that {where} names is no URL")
+
+
+def _is_list_of_tools(result: object) -> bool:
+    return isinstance(result, dict) and isinstance(result.get("tools"), list)
 
 
 def _origin(url: httpx.URL) -> str:

@@ -196,9 +196,22 @@ def detached_administrator(url: str, data_dir: Path | None = None) -> Administra
     return Administrator(secrets.admin_email, secrets.admin_password) if secrets else None
 
 
-def _detached_secrets(url: str, home: Path) -> Secrets | None:
+def detached_pids(url: str, data_dir: Path | None = None) -> dict[str, int]:
+    """The processes of the detached stack of that URL, by service; empty when there is no such stack."""
+    state = _detached_state(url, data_dir or default_dir())
+    services = state.services if state else {}
+    return {name: one.pid for name, one in services.items() if process(one.pid, one.pid_created)}
+
+
+def _detached_state(url: str, home: Path) -> State | None:
     state = status(home)
     if state is None or GATEWAY not in state.services or state.services[GATEWAY].url != checked_url(url):
+        return None
+    return state
+
+
+def _detached_secrets(url: str, home: Path) -> Secrets | None:
+    if _detached_state(url, home) is None:
         return None
     try:
         kept = json.loads((home / _SECRETS_FILE).read_text(encoding="utf-8"))

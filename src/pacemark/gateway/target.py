@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
 from pacemark.gateway.sign_in import Administrator
-from pacemark.gateway.stack import Stack, detached_administrator, detached_credentials
+from pacemark.gateway.stack import Stack, detached_administrator, detached_credentials, detached_pids
 from pacemark.gateway.token import Credentials
 
 
@@ -20,6 +20,8 @@ class Target:
     stack: Stack | None = None
     administrator: Administrator | None = None
     """Who may sign in at the Admin UI; None where nobody is known."""
+    pids: Mapping[str, int] = field(default_factory=dict)
+    """The stack's processes by service, of a detached one too; empty where the gateway is another's."""
 
 
 @contextmanager
@@ -44,7 +46,8 @@ def target(
         raise InputError("--embedded and --gateway exclude each other", "give one of them")
     if embedded:
         with Stack.up(progress=progress) as stack:
-            yield Target(stack.url, stack.credentials(seconds=seconds), stack, stack.administrator)
+            token = stack.credentials(seconds=seconds)
+            yield Target(stack.url, token, stack, stack.administrator, stack.pids)
         return
     if not url:
         raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
@@ -55,4 +58,5 @@ def target(
         url,
         credentials or detached_credentials(url, seconds=seconds),
         administrator=administrator or detached_administrator(url),
+        pids=detached_pids(url),
     )

@@ -23,6 +23,10 @@ class Progress(NamedTuple):
     threads: int
 
 
+NOTHING = Progress(0.0, 0, 0, None, None, 0)
+"""Before the first sample."""
+
+
 def side_by_side(looks: Sequence[Progress]) -> Progress:
     """Several JMeters that share a load: counts and rates add up; the percentile is the worst of theirs."""
     rates = [look.rate_per_s for look in looks if look.rate_per_s is not None]

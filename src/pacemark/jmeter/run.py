@@ -101,8 +101,7 @@ def execute(
             work_dir=Path(scratch),
             gc_log=gc_log,
         )
-        if load.highest_per_s <= FLUSH_UP_TO_PER_S:
-            properties = {**properties, "jmeter.save.saveservice.autoflush": "true"}
+        properties = {**properties, **flushed(load.highest_per_s)}
         output = Path(scratch, "output")
         with JMeterProcess(command, properties, system=system, cwd=Path(scratch), output=output) as process:
             tail = Tail(samples)
@@ -145,6 +144,12 @@ def _watch(
         cpu=cpu,
         gc_log="",
     )
+
+
+def flushed(rate_per_s: float) -> dict[str, str]:
+    """The property that has each sample written out at once, where so few come that it is needed."""
+    few = rate_per_s <= FLUSH_UP_TO_PER_S
+    return {"jmeter.save.saveservice.autoflush": "true"} if few else {}
 
 
 def clock_offset() -> float:

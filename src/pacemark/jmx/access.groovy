@@ -1,6 +1,6 @@
 // What a thread needs before its first request: whose it is, and which certificates it accepts.
-// TOKENS_FILE, when set, is a CSV file with a column 'token': thread i takes row i, round and round, as its
-// TOKEN for its whole life. The file is read once a test and copied nowhere.
+// TOKENS_FILE, when set, is a CSV file with a column 'token': thread i, of all engines together, takes row i,
+// round and round, as its TOKEN for its whole life. The file is read once a test and copied nowhere.
 // CERTIFICATES says what is accepted over TLS, in every protocol alike:
 //   verify  what leads to javax.net.ssl.trustStore (by default: to Java's own list) and names its host
 //   ignore  everything
@@ -26,6 +26,7 @@ import org.apache.jmeter.save.CSVSaveService
 import org.apache.jmeter.services.FileServer
 import org.apache.jmeter.threads.JMeterContext
 import org.apache.jmeter.threads.JMeterVariables
+import org.apache.jmeter.util.JMeterUtils
 import org.apache.jmeter.util.JsseSSLManager
 import org.apache.jmeter.util.SSLManager
 import org.apache.jorphan.util.JMeterStopTestException
@@ -163,7 +164,12 @@ class Access {
             if (!(found instanceof Access && ((Access) found).engine.is(ctx.engine))) props.put('access', found = new Access(ctx, props))
             tokens = ((Access) found).tokens
         }
-        if (tokens) ctx.variables.put('TOKEN', tokens[ctx.threadNum % tokens.size()])
+        if (tokens) ctx.variables.put('TOKEN', tokens[index(ctx) % tokens.size()])
+    }
+
+    // The thread's number among those of all engines, where the load is shared out: as the pacing counts it.
+    private static int index(JMeterContext ctx) {
+        return ctx.threadNum * JMeterUtils.getPropDefault('WORKERS', 1) + JMeterUtils.getPropDefault('WORKER', 0)
     }
 }
 

@@ -1,6 +1,6 @@
 """A workload as a JMeter test plan that also stands on its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pacemark.jmx import elements as jmx
@@ -10,6 +10,7 @@ from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import Mix, Workload
+from pacemark.workloads.objective import OF_RUNS
 from pacemark.workloads.servers import Servers
 from pacemark.workloads.streams import Streams
 
@@ -49,7 +50,7 @@ Run it from any directory:
 
 JMeter exits with 0 whatever happened. For the verdict:
   pacemark stats samples.jtl --objectives {name}
-
+{beyond}
 Generated from the workload '{name}' by "pacemark plans write"; "pacemark plans check" tells when they differ.
 Objectives: {objectives}."""
 
@@ -98,7 +99,11 @@ def _comment(workload: Workload) -> str:
             "A token on a command line shows in the process list: a file of mode 0600 with TOKEN=... "
             "given by -q does not."
         )
+    beyond = [one.metric for one in workload.objectives if one.metric in OF_RUNS]
     return _COMMENT.format(
+        beyond=f'{_listed(beyond)} cannot be told from samples alone: "pacemark run" judges them.\n'
+        if beyond
+        else "",
         name=workload.name,
         who=who,
         note=note,
@@ -107,6 +112,11 @@ def _comment(workload: Workload) -> str:
         options=BODIES[type(workload)].options,
         objectives=", ".join(str(objective) for objective in workload.objectives),
     )
+
+
+def _listed(metrics: Sequence[str]) -> str:
+    names = [metric.replace("_", " ") for metric in metrics]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _variables(workload: Workload) -> list[Variable]:

@@ -5,6 +5,7 @@ import re
 from lxml import etree
 
 from pacemark.report import numerals, wording
+from pacemark.results.judge import one_line
 from pacemark.results.record import JudgedObjective, Reason, RunRecord
 
 # Everything that XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets
@@ -58,10 +59,13 @@ def _judged(record: RunRecord, judged: JudgedObjective) -> etree._Element:
 
 
 def _other_failures(record: RunRecord) -> list[etree._Element]:
-    if record.verdict != "fail" or any(judged.outcome == "missed" for judged in record.objectives):
+    """What failed beside the objectives, which have cases of their own."""
+    told = tuple(one_line(judged) for judged in record.objectives if judged.outcome == "missed")
+    others = [one for one in record.reasons if one.level == "fail" and not one.text.startswith(told)]
+    if record.verdict != "fail" or (told and not others):
         return []
     case = _case(record, "the run did not fail otherwise")
-    _outcome(case, "failure", [reason for reason in record.reasons if reason.level == "fail"])
+    _outcome(case, "failure", others)
     return [case]
 
 

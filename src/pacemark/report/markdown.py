@@ -75,7 +75,8 @@ def _objectives(objectives: Sequence[JudgedObjective]) -> str:
 def _section(section: Section) -> str:
     header = [escaped(f"{column.name} {column.unit}".strip()) for column in section.columns]
     rows = [[escaped(numerals.cell(cell)) for cell in row] for row in section.rows]
-    parts = [f"### {escaped(section.title)}", escaped(section.summary), table(header, rows) if rows else ""]
+    parts = [f"### {escaped(section.title)}", escaped(section.summary)]
+    parts += [table(header, rows) if rows else "", escaped(section.note)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -71,7 +71,7 @@ def one_line(judged: JudgedObjective) -> str:
 def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
     found = own.get((objective.metric, objective.unit))
     if found is None:
-        return _not_judged(objective, "this is not measured here")
+        return _not_judged(objective, "samples alone do not tell it")
     if found.value is None:
         return _not_judged(objective, found.why)
     if found.interval is not None:

@@ -23,20 +23,35 @@ class SharedSamples(NamedTuple):
 def together(shares: Sequence[SharedSamples]) -> Digest:
     """The digest of one load's samples that stand in several JTLs, as if they stood in one.
 
-    Unlike ``merge``, which pools runs, each from its own first sample, all shares have one axis of time and
-    one window. ``all_threads`` is the sum of what each engine had at once in the slice.
-
     Raises:
         InputError: there are none, or one cannot be read.
     """
     parts = [Digest.from_jtl(path, ahead_ms=ahead_ms) for path, ahead_ms in shares]
+    origin_ms = min((part.start_ms for part in parts), default=0)
+    return merged(
+        [
+            part
+            if part.start_ms == origin_ms
+            else Digest.from_jtl(path, ahead_ms=ahead_ms, origin_ms=origin_ms)
+            for part, (path, ahead_ms) in zip(parts, shares, strict=True)
+        ]
+    )
+
+
+def merged(parts: Sequence[Digest]) -> Digest:
+    """The digest of one load, from those of its shares, which all count from one instant by one clock.
+
+    Unlike ``merge``, which pools runs, each from its own first sample, all shares have one axis of time and
+    one window. ``all_threads`` is the sum of what each engine had at once in the slice.
+
+    Raises:
+        InputError: there are none, or they count from different instants.
+    """
     if not parts:
         raise InputError("no share of the load has samples", "see the workers' logs")
-    origin_ms = min(part.start_ms for part in parts)
-    parts = [
-        part if part.start_ms == origin_ms else Digest.from_jtl(path, ahead_ms=ahead_ms, origin_ms=origin_ms)
-        for part, (path, ahead_ms) in zip(parts, shares, strict=True)
-    ]
+    origin_ms = parts[0].start_ms
+    if any(part.start_ms != origin_ms for part in parts):
+        raise InputError("the shares of the load count from different instants", "make them from the JTLs")
     slice_s = max(part.slice_s for part in parts)
     factors = [slice_s // part.slice_s for part in parts]
     sums = [add_sums([widened(part.sums, by)]) for part, by in zip(parts, factors, strict=True)]

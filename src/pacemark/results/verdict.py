@@ -26,6 +26,10 @@ WAITING_SHARE = 0.5
 NAMED_FAILURES = 3
 """Kinds of failure that a missed error objective names."""
 
+COST_THE_RATE = frozenset({"errors", "loss", "drops", "reconnections"})
+"""Objectives whose miss is the gateway's and can be why the rate is missed too: what falls due on a stream or
+a connection that the gateway broke is not sent."""
+
 STATUS = {"pass": Exit.PASS, "fail": Exit.MISSED, "invalid": Exit.INVALID}
 
 
@@ -144,7 +148,7 @@ def _generator_limit(evidence: Evidence) -> Iterator[Reason]:
 
 def _objectives(evidence: Evidence) -> Iterator[Reason]:
     missed = [judged for judged in evidence.objectives if judged.outcome == "missed"]
-    errors_missed = any(judged.objective.metric in ("errors", "loss") for judged in missed)
+    errors_missed = any(judged.objective.metric in COST_THE_RATE for judged in missed)
     for judged in missed:
         if judged.objective.metric == "rate" and evidence.was_cut_short:
             continue  # of course

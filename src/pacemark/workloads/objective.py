@@ -31,6 +31,9 @@ broke (drops), and those of them that came back (reconnections); messages withou
 highest rate held, in requests a second or of the highest that was asked for (breaking_point); the P95
 response of the requests that go to the test servers and not through the gateway (direct_p95)."""
 
+OF_RUNS = ("breaking_point", "recovery", "clearance", "growth")
+"""Of these, what samples alone cannot tell: it takes the run's load, its probes or its processes."""
+
 _UNITS: dict[str, tuple[Unit, ...]] = {"errors": ("%",), "rate": ("/s", "%"), **OWN}
 
 _TEXT = re.compile(

@@ -98,6 +98,7 @@ def test_without_a_token_nothing_goes_through_the_gateway() -> None:
         wrong = find({"fast_time": server.url}, gateway.url, "u")
     assert not any(label.startswith("gateway") for label in alone.labels | wrong.labels)
     assert "gateway fast_time get_system_time" in both.labels
+    assert [line for line in said(alone, "warning") if "through the gateway: left out: no token" in line]
     assert [line for line in said(wrong, "warning") if "through the gateway: left out: " in line]
     # By the name alone: the gateway does not tell where its servers are.
     assert [line for line in said(both, "warning") if line.endswith("is it the same server?")]

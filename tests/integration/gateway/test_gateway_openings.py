@@ -34,10 +34,10 @@ def tried(server: EventStreams | WebSocketServer, url: str = "", by: Connection 
     return try_opening(workload, url or server.url, TOKEN, by)
 
 
-def test_a_stream_is_opened_once_pinged_and_closed(streams: EventStreams) -> None:
+def test_a_stream_is_opened_once_asked_and_closed(streams: EventStreams) -> None:
     finding = tried(streams)
     assert (finding.name, finding.level) == ("stream", "ok")
-    assert "/sse answered a ping in" in finding.detail
+    assert "/sse answered tools/list in" in finding.detail
     assert streams.books.paths == {"GET /sse": 1, "POST /message": 1}
     until = time.monotonic() + 5
     while not streams.books.closed and time.monotonic() < until:
@@ -55,8 +55,9 @@ def misbehave(server: EventStreams, **how: Any) -> None:
     [
         ({"opening": lambda _: (404, EVENT_STREAM)}, "answered HTTP 404", "is MCP_SSE_ENDPOINT right"),
         ({"opening": lambda _: (200, "text/html")}, "answered no event stream", "is MCP_SSE_ENDPOINT right"),
-        ({"reply": lambda _: None}, "no reply to a ping within", "CACHE_TYPE=database or redis"),
-        ({"reply": lambda call: {"id": call["id"], "error": {}}}, "without a result", "gateway's log"),
+        ({"reply": lambda _: None}, "no reply to tools/list within", "CACHE_TYPE=database or redis"),
+        ({"reply": lambda call: {"id": call["id"], "error": {}}}, "without a list of tools", "gateway's log"),
+        ({"reply": lambda call: {"id": call["id"], "result": {}}}, "without a list of tools", "empty result"),
         ({"own_url": lambda _: "http://[x"}, "is no URL", "gateway's log"),
     ],
 )

@@ -18,7 +18,7 @@ import pytest
 from pacemark.errors import SetupError
 from pacemark.gateway.client import GatewayClient
 from pacemark.gateway.preflight import PreflightResult, preflight
-from pacemark.gateway.stack import Stack, detached_credentials, down, status
+from pacemark.gateway.stack import Stack, detached_credentials, detached_pids, down, status
 from pacemark.gateway.token import Credentials
 from pacemark.workloads.fixtures import EMBEDDED
 
@@ -171,6 +171,10 @@ def test_a_detached_stack_with_rate_limiting_from_up_to_down(tmp_path: Path) -> 
         credentials = detached_credentials(stack.url + "/", seconds=60, data_dir=home)
         assert credentials is not None
         assert detached_credentials("http://127.0.0.1:1", seconds=60, data_dir=home) is None
+        pids = detached_pids(stack.url, home)
+        assert pids == {name: stack.pids[name] for name in pids}
+        assert "gateway" in pids
+        assert detached_pids("http://127.0.0.1:1", home) == {}
         found = rate_limited_preflight(stack.url, credentials)
         assert [(f.name, f.level) for f in found.findings if f.level == "error"] == [("rate limit", "error")]
         (finding,) = found.errors

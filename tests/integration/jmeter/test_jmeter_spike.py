@@ -5,7 +5,7 @@ Its bounds are coarse. Exact ones are in ``benchmarks/recovery.py``, every turn 
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -57,7 +57,6 @@ class Ourselves:
     """This process, in the place of a stack that Pacemark started."""
 
     failure = ""
-    pids: Mapping[str, int] = {"gateway": psutil.Process().pid}
 
 
 @pytest.fixture
@@ -83,6 +82,7 @@ def recorded(engine: Engine, tmp_path: Path) -> Iterator[tuple[RunRecord, Path]]
             credentials=Credentials.mint("s" * 40, "a@example.com", seconds=600, source="this test"),
             out=tmp_path,
             local=Ourselves(),
+            pids={"gateway": psutil.Process().pid},
             heap_mb=512,
         )
 

@@ -1,4 +1,4 @@
-"""Two workers on loopback with JMeter's own remote engines, against a server that keeps its own books."""
+"""Two workers on loopback, called by RMI and on their own, against a server that keeps its own books."""
 
 import json
 import os
@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,24 +16,34 @@ from typing import NamedTuple
 import psutil
 import pytest
 from fake_gateway import FakeGateway
+from loopback_server import Request
+from nginx_front import NAMED, ForwardProxy, nginx_before
+from polars.testing import assert_frame_equal
 
 from pacemark.asked import Asked
 from pacemark.distributed import digest_of, execute
 from pacemark.errors import RunError
+from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.jvm import jvm_settings
 from pacemark.jmeter.live import Progress
+from pacemark.jmeter.workers import fleet
 from pacemark.jmeter.workers.address import Address
 from pacemark.jmeter.workers.keystore import Keystore
-from pacemark.jmeter.workers.link import Link, LostWorkerError
+from pacemark.jmeter.workers.link import ClockOffset, Link, LostWorkerError
+from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
 from pacemark.results.digest import Digest
+from pacemark.results.record import RunRecord
+from pacemark.results.shares import SharedSamples, together
 from pacemark.results.statistics import figures
 from pacemark.run import run
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
 
 pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
@@ -112,24 +123,60 @@ def _keys(monkeypatch: pytest.MonkeyPatch, keys: Path) -> None:
     monkeypatch.setenv("PACEMARK_KEYS", str(keys))
 
 
-def test_two_engines_are_one_load(
-    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], tmp_path: Path
-) -> None:
-    one = workload("mcp_jsonrpc_baseline")
-    load = Load(threads=7, ramp_up_s=0, duration_s=6, rate_per_s=51)
-    run_dir = tmp_path / "run"
+@pytest.fixture(params=["called by RMI", "on their own"])
+def on_their_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """How the engines work, which otherwise the rate decides."""
+    own = bool(request.param == "on their own")
+    monkeypatch.setattr(fleet, "CONTROLLER_TAKES_PER_S", 1 if own else 1_000_000)
+    return own
+
+
+class Carried(NamedTuple):
+    execution: SharedExecution
+    run_dir: Path
+    command_lines: set[str]
+    secrets: list[str]
+
+    def require_nothing_left(self, pair: Sequence[Worker]) -> None:
+        """Nothing secret was shown or is left, and nothing else either is left with the workers."""
+        written = [path for path in self.run_dir.rglob("*") if path.is_file()]
+        for secret in self.secrets:
+            assert not any(secret in line for line in self.command_lines)
+            assert not any(secret.encode() in path.read_bytes() for path in written)
+        for each in pair:
+            assert until(lambda each=each: not each.engines() and not list(each.scratch.iterdir()))
+
+
+def carry_out(
+    engine: Engine,
+    one: Workload,
+    load: Load,
+    url: str,
+    pair: Sequence[Worker],
+    folder: Path,
+    *,
+    connection: Connection = DIRECT,
+    tokens: Path | None = None,
+) -> Carried:
+    run_dir = folder / "run"
+    stores = folder / "stores"
     run_dir.mkdir()
+    stores.mkdir(mode=0o700)
     plan = run_dir / "plan.jmx"
     plan.write_bytes(render(one))
     write_data(run_dir / "data", one.feeds)
+    jvm = jvm_settings(connection, url, stores)
     properties = {
         **JMETER_SETTINGS,
         **load_properties(load),
-        "GATEWAY_URL": fake_gateway.url,
+        **jvm.properties,
+        "GATEWAY_URL": url,
         "TOKEN": SECRET,
         "DATA_DIR": str(run_dir / "data"),
         "summariser.interval": "5",
     }
+    if tokens:
+        properties["TOKENS_FILE"] = str(tokens)
     seen: set[str] = set()
 
     def look(_: object) -> None:
@@ -145,7 +192,37 @@ def test_two_engines_are_one_load(
         run_dir,
         heap_mb=512,
         on_progress=look,
+        system=jvm.system,
     )
+    secrets = [SECRET, (Path(os.environ["PACEMARK_KEYS"]) / "password").read_text()]
+    secrets += [value for name, value in jvm.system.items() if name.endswith("Password")]
+    secrets += tokens.read_text().split()[1:] if tokens else []
+    return Carried(execution, run_dir, seen, secrets)
+
+
+def same(digest: Digest, other: Digest, *but: str) -> None:
+    order = [name for name in digest.cells.columns if name not in but]
+    one, two = (each.cells.select(order).sort(order) for each in (digest, other))
+    assert_frame_equal(one, two, categorical_as_str=True)
+    for name in ("start_ms", "end_ms", "slice_s", "window", "runs", "seconds", "absent", "parents"):
+        assert getattr(digest, name) == getattr(other, name), name
+
+
+def test_two_engines_are_one_load(
+    engine: Engine,
+    fake_gateway: FakeGateway,
+    pair: list[Worker],
+    on_their_own: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = workload("mcp_jsonrpc_baseline")
+    load = Load(threads=7, ramp_up_s=0, duration_s=6, rate_per_s=51)
+    # The second one's clock is 1.337 s ahead, as far as anybody can tell: it is told to start then by it.
+    ahead = {pair[0].address: ClockOffset(0, 0.001), pair[1].address: ClockOffset(1.337, 0.001)}
+    monkeypatch.setattr(Link, "clock_offset", lambda link: ahead[link.address])
+    carried = carry_out(engine, one, load, fake_gateway.url, pair, tmp_path)
+    execution, run_dir = carried.execution, carried.run_dir
     digest, planned = digest_of(execution), sum(stage.slots for stage in load.stages)
     assert (execution.stopped, execution.exit_code) == ("", 0)
     # The asked load, not twice that, and as one: all that the server has in its books, once.
@@ -164,52 +241,121 @@ def test_two_engines_are_one_load(
     calls = [json.loads(body) for body in fake_gateway.bodies]
     assert len({call["id"] for call in calls}) == digest.count
     assert all("$" not in json.dumps(call["params"]) for call in calls)
-    assert all(share.offset_within_ms < 1000 and share.offset_ms == 0 for share in execution.shares)
+    assert [share.offset_ms for share in execution.shares] == [0, 1337]
     assert all(share.cpu_share(execution.ended - 8, execution.ended - 2) for share in execution.shares)
-    assert Digest.from_jtl(run_dir / "samples.jtl").count == digest.count
-    # Nothing secret is left, and nothing else either: the workers wait for the next run.
-    assert any("-Djava.rmi.server.hostname=127.0.0.1" in line for line in seen)
-    secrets = [SECRET, (Path(os.environ["PACEMARK_KEYS"]) / "password").read_text()]
-    written = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    for secret in secrets:
-        assert not any(secret in line for line in seen)
-        assert not any(secret.encode() in path.read_bytes() for path in written)
+    # Whoever counted them, it is the digest of the samples that are here.
+    files = [SharedSamples(Path(share.samples), share.offset_ms) for share in execution.shares]
+    same(digest, together(files))
+    same(digest, Digest.from_jtl(run_dir / "samples.jtl"), "all_threads")
+    assert [bool(share.digest) for share in execution.shares] == [on_their_own] * 2
+    by_rmi = [line for line in carried.command_lines if "-Djava.rmi.server.hostname=127.0.0.1" in line]
+    assert bool(by_rmi) is not on_their_own
+    # The workers wait for the next run.
+    carried.require_nothing_left(pair)
     for each in pair:
-        assert until(lambda each=each: not each.engines() and not list(each.scratch.iterdir()))
         each.process.terminate()
         assert each.process.wait(20) == 0
 
 
-def test_a_worker_that_dies_is_named_and_the_others_count(
-    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], tmp_path: Path
+class Doorkeeper(FakeGateway):
+    """Remembers whose tokens came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: Counter[str] = Counter()
+
+    def _book(self, request: Request) -> None:
+        super()._book(request)
+        self.tokens[request.headers["authorization"].removeprefix("Bearer ")] += 1
+
+
+@pytest.mark.nginx
+def test_certificates_proxy_and_tokens_reach_the_engines(
+    engine: Engine, pair: list[Worker], on_their_own: bool, tmp_path: Path
 ) -> None:
+    tokens = tmp_path / "tokens.csv"
+    users = [f"a-secret-token-of-user-{number}" for number in range(5)]
+    tokens.write_text("\n".join(["token", *users]), encoding="utf-8")
+    (tmp_path / "nginx").mkdir()
+    one, load = workload("rest_api_baseline"), Load(threads=5, ramp_up_s=0, duration_s=5, rate_per_s=50)
+    with (
+        Doorkeeper() as gateway,
+        nginx_before(gateway.url, tmp_path / "nginx") as fronts,
+        ForwardProxy(user="me", password="p@ ss") as proxy,
+    ):
+        connection = Connection.read(
+            {"HTTPS_PROXY": proxy.url.replace("//", "//me:p%40%20ss@")},
+            ca_file=fronts.ca_file,
+            cert=fronts.cert,
+            key=fronts.key,
+        )
+        place = f"{NAMED}:{fronts.ports['client']}"
+        carried = carry_out(
+            engine, one, load, f"https://{place}/base", pair, tmp_path, connection=connection, tokens=tokens
+        )
+    digest = digest_of(carried.execution)
+    assert figures(digest).outcomes == {"ok": digest.count}
+    assert digest.count == sum(gateway.tokens.values()) > 125
+    # Of two engines with 3 and 2 threads none has a user of the other's.
+    assert sorted(gateway.tokens) == users
+    assert set(proxy.tunnels) == {place}
+    carried._replace(secrets=[*carried.secrets, "p@ ss"]).require_nothing_left(pair)
+
+
+@pytest.mark.nginx
+def test_engines_refuse_a_certificate_of_another_authority(
+    engine: Engine, pair: list[Worker], on_their_own: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "nginx").mkdir()
+    one, load = workload("rest_api_baseline"), Load(threads=2, ramp_up_s=0, duration_s=2, rate_per_s=20)
+    with Doorkeeper() as gateway, nginx_before(gateway.url, tmp_path / "nginx") as fronts:
+        trusting = Connection.read({}, ca_file=fronts.ca_file)
+        carried = carry_out(engine, one, load, fronts.unknown, pair, tmp_path, connection=trusting)
+    digest = digest_of(carried.execution)
+    assert digest.errors == digest.count > 10
+    assert not gateway.tokens
+    said = (carried.run_dir / "samples.jtl").read_text(encoding="utf-8")
+    assert said.count("SSLHandshakeException") >= digest.count
+
+
+def measured(
+    engine: Engine, gateway: FakeGateway, pair: list[Worker], folder: Path, after_some: Callable[[], None]
+) -> tuple[RunRecord, Path]:
+    """A run in whose middle something happens."""
     one = workload("rest_api_baseline")
-    load = Load(threads=4, ramp_up_s=0, duration_s=6, rate_per_s=60)
     asked = Asked(
         workload=one,
         scale="smoke",
-        load=load,
+        load=Load(threads=4, ramp_up_s=0, duration_s=6, rate_per_s=60),
         warm_up_s=0,
         objectives=one.objectives,
-        url=fake_gateway.url,
+        url=gateway.url,
         credentials=Credentials(SECRET, "a test"),
-        out=tmp_path / "results",
+        out=folder / "results",
         heap_mb=512,
         workers=tuple(each.address for each in pair),
     )
-    dying = pair[1]
 
-    def kill(progress: Progress) -> None:
+    def look(progress: Progress) -> None:
         if progress.samples > 60:
-            dying.process.kill()
+            after_some()
 
-    record, directory = run(asked, engine, on_progress=kill)
+    return run(asked, engine, on_progress=look)
+
+
+def test_a_worker_that_dies_is_named_and_the_others_count(
+    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], on_their_own: bool, tmp_path: Path
+) -> None:
+    dying = pair[1]
+    record, directory = measured(engine, fake_gateway, pair, tmp_path, dying.process.kill)
     assert (record.verdict, record.exit_status) == ("invalid", 3)
     assert f"worker {dying.address} was lost: it closed the connection" in record.reasons[0].text
     whole, lost = record.workers
     assert (whole.lost, whole.due, lost.due) == ("", 180, 180)
     assert lost.lost
-    assert 0 < lost.recorded.count < 180 * 0.9 < whole.recorded.count
+    assert lost.recorded.count < 180 * 0.9 < whole.recorded.count
+    # What an engine on its own had recorded went with its worker, and that is said.
+    assert ("samples with it" in lost.lost) is (lost.recorded.count == 0) is on_their_own
     # What was recorded is analysed all the same, and the report has the workers.
     assert record.recorded.count == whole.recorded.count + lost.recorded.count
     assert record.sections[-1].title == "Workers"
@@ -217,9 +363,46 @@ def test_a_worker_that_dies_is_named_and_the_others_count(
     assert not is_open(dying.address.port + 1)
 
 
+def test_an_engine_that_dies_is_named_and_its_samples_until_then_count(
+    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], on_their_own: bool, tmp_path: Path
+) -> None:
+    dying = pair[1]
+
+    def kill() -> None:
+        for java in dying.engines():
+            java.kill()
+
+    record, directory = measured(engine, fake_gateway, pair, tmp_path, kill)
+    assert (record.verdict, record.exit_status) == ("invalid", 3)
+    assert f"worker {dying.address} was lost: its JMeter ended" in record.reasons[0].text
+    whole, lost = record.workers
+    assert 0 < lost.recorded.count < 180 * 0.9 < whole.recorded.count
+    assert record.recorded.count == whole.recorded.count + lost.recorded.count
+    assert Digest.from_jtl(directory / "samples.jtl").count == record.recorded.count
+
+
+def test_what_came_before_an_interruption_counts(
+    engine: Engine, fake_gateway: FakeGateway, pair: list[Worker], on_their_own: bool, tmp_path: Path
+) -> None:
+    pressed: list[bool] = []
+
+    def interrupt() -> None:
+        if not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+
+    record, directory = measured(engine, fake_gateway, pair, tmp_path, interrupt)
+    assert (record.interrupted, record.verdict) == (True, "invalid")
+    assert 60 < record.recorded.count < 360
+    assert Digest.from_jtl(directory / "samples.jtl").count == record.recorded.count
+    assert record.recorded.count == sum(one.recorded.count for one in record.workers)
+    for each in pair:
+        assert until(lambda each=each: not each.engines() and not list(each.scratch.iterdir()))
+
+
 def test_an_engine_ends_with_its_controller(engine: Engine, standing: Worker, keys: Path) -> None:
     link = Link.to(standing.address, Keystore.find(keys), engine)
-    link.ask("prepare", properties={}, files={"DATA_DIR": {"a.csv": "x\n1\n"}}, heap_mb=256)
+    link.ask("prepare", properties={}, system={}, files={"DATA_DIR": {"a.csv": "eAo="}}, heap_mb=256)
     assert until(lambda: link.ask("look")["serving"])
     (java,) = standing.engines()
     assert len(list(standing.scratch.iterdir())) > 0

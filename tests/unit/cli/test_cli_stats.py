@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from pacemark.errors import Exit, InputError
-from pacemark.results.record import GatewayFacts, Reason, RunRecord, Window
+from pacemark.results.record import GatewayFacts, JudgedObjective, Reason, RunRecord, Window
 from pacemark.stats import Question, answer
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
 
 
 @pytest.fixture
@@ -98,3 +99,14 @@ def test_an_invalid_run_meets_no_objective(run: Path) -> None:
     found = answer(Question(source=run, workload=workload("rest_api_baseline")))
     assert found.exit_status == Exit.INVALID
     assert "this run is invalid: rate limiting: 429" in found.failures
+
+
+def test_what_only_the_run_could_judge_is_told_of_the_whole_run_alone(run: Path) -> None:
+    held = JudgedObjective(objective=Objective.parse("breaking_point >= 10%"), value=40.0, outcome="met")
+    record = RunRecord.load_from(run)
+    record.model_copy(update={"workload": "stress_test", "objectives": [held]}).save_to(run)
+    asked = {"source": run, "workload": workload("stress_test")}
+    first, *others = answer(Question(**asked)).objectives  # type: ignore[arg-type]
+    assert (first, {one.outcome for one in others}) == (held, {"not judged"})
+    part = answer(Question(**asked, from_s=8)).objectives  # type: ignore[arg-type]
+    assert {(one.outcome, one.why) for one in part} == {("not judged", "samples alone do not tell it")}

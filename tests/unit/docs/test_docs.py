@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ from pacemark.errors import Exit
 from pacemark.report.reference import commands_page, workloads_page
 from pacemark.settings import File, ForWorkload, Tool
 from pacemark.workloads import WORKLOADS
-from pacemark.workloads.objective import Objective
+from pacemark.workloads.objective import Metric, Objective
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -37,6 +38,11 @@ def test_the_example_of_pacemark_toml_can_be_read_and_names_every_key() -> None:
     assert set(values["tools"][0]) == set(Tool.model_fields)
     for text in file.for_workload("rest_api_baseline").objectives:
         Objective.parse(text)
+
+
+def test_every_metric_of_an_objective_is_documented() -> None:
+    documented = set(re.findall(r"`([a-z0-9_]+)`", read("docs/settings.md")))
+    assert set(get_args(Metric)) - documented == set()
 
 
 def test_every_environment_variable_is_documented() -> None:

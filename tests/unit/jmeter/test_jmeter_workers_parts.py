@@ -2,16 +2,24 @@
 
 import stat
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacemark.errors import InputError, SetupError
+from pacemark.distributed import execute
+from pacemark.errors import InputError, RunError, SetupError
+from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.java import Java
 from pacemark.jmeter.live import Progress, side_by_side
+from pacemark.jmeter.workers import parcel
 from pacemark.jmeter.workers.address import Address, addresses
+from pacemark.jmeter.workers.fleet import CONTROLLER_TAKES_PER_S, kind_of
 from pacemark.jmeter.workers.keystore import Keystore
 from pacemark.jmeter.workers.link import ClockOffset
+from pacemark.jmeter.workers.parcel import chunk, packed, unchunked, unpack
+from pacemark.jmeter.workers.part import CalledPart, OwnPart
 from pacemark.jmeter.workers.share import share_of, share_properties, slots_together
 from pacemark.workloads.load import Load
 
@@ -104,3 +112,69 @@ def test_progress_of_several_is_their_sum() -> None:
     one = Progress(elapsed_s=4, samples=40, errors=1, rate_per_s=10.0, p95_ms=5, threads=3)
     other = Progress(elapsed_s=5, samples=50, errors=0, rate_per_s=None, p95_ms=9, threads=2)
     assert side_by_side([one, other]) == Progress(5, 90, 1, 10.0, 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("url", "system", "what"),
+    [
+        ("http://127.0.0.1:4444", {}, "http://127.0.0.1:4444 is"),
+        ("https://gateway.test", {"http.proxyHost": "::1"}, "the proxy ::1 is"),
+    ],
+)
+def test_what_only_this_machine_can_reach_is_refused(
+    tmp_path: Path, url: str, system: dict[str, str], what: str
+) -> None:
+    load = Load(threads=2, ramp_up_s=0, duration_s=1, rate_per_s=1)
+    with pytest.raises(RunError) as refused:
+        execute(
+            Engine(tmp_path, "5.6.3", Java(tmp_path, "21.0.8", "a test")),
+            addresses("127.0.0.1,load-1"),
+            tmp_path / "plan.jmx",
+            {"GATEWAY_URL": url, "DATA_DIR": ""},
+            load,
+            tmp_path,
+            heap_mb=64,
+            on_progress=lambda _: None,
+            system=system,
+        )
+    assert f"{what} this machine's own loopback, which load-1:1099 cannot reach" in str(refused.value)
+
+
+def test_above_what_one_controller_takes_engines_work_on_their_own() -> None:
+    load = Load(threads=2, ramp_up_s=0, duration_s=1, rate_per_s=CONTROLLER_TAKES_PER_S)
+    above = load.model_copy(update={"rate_per_s": CONTROLLER_TAKES_PER_S + 1.0})
+    thinking = load.model_copy(update={"rate_per_s": None, "think_s": (0.0001, 0.0001)})
+    assert [kind_of(one) for one in (load, above, thinking)] == [CalledPart, OwnPart, CalledPart]
+
+
+def test_a_parcel_arrives_as_it_was_and_for_its_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(b"x\r\n\xff\n")
+    there = unpack(packed(folder), tmp_path / "there")
+    assert (there / "a.csv").read_bytes() == b"x\r\n\xff\n"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (there, there / "a.csv")] == [0o700, 0o600]
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "..", ""])
+def test_no_parcel_leaves_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunError, match="is no name of a file"):
+        unpack({name: ""}, tmp_path / "there")
+
+
+@given(content=st.binary(max_size=3000))
+def test_chunks_add_up_to_the_file(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("chunks") / "file"
+    path.write_bytes(content)
+    got = b""
+    with patch.object(parcel, "CHUNK_BYTES", 1000):
+        while part := unchunked(chunk(path, len(got))):
+            assert len(part) <= 1000
+            got += part
+    assert got == content
+
+
+@pytest.mark.parametrize("text", ["AAAA", "!", "eJw="])
+def test_what_is_no_chunk_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        unchunked(text)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pacemark.results.digest import Digest
+from pacemark.results.judge import one_line
 from pacemark.results.record import (
     Chart,
     Column,
@@ -277,12 +278,7 @@ def _reasons(verdict: Verdict, objectives: list[JudgedObjective]) -> list[Reason
     if verdict == "fail":
         missed = [each for each in objectives if each.outcome == "missed"]
         return [
-            *(
-                Reason(
-                    level="fail", text=f"{each.objective} was missed: {each.value:.4g} {each.objective.unit}."
-                )
-                for each in missed
-            ),
+            *(Reason(level="fail", text=one_line(each)) for each in missed),
             busy,
         ]
     return [

@@ -52,6 +52,13 @@ def test_a_failure_that_is_no_objective_s_fails_too(failed: Run) -> None:
     assert counts(element)["failures"] == 1
 
 
+def test_it_is_told_beside_objectives_that_were_missed(failed: Run) -> None:
+    reason = Reason(level="fail", text="3 of 9 requests were answered HTTP 503")
+    element = suite(failed, reasons=[*failed.record.reasons, reason])
+    assert counts(element) == {"tests": 6, "failures": 3, "errors": 0, "skipped": 1}
+    assert reason.text in [failure.get("message") for failure in element.iter("failure")]
+
+
 def test_any_server_text_leaves_valid_xml(failed: Run) -> None:
     text = "\x00\x08\x1b[31m<b>]]>&\ud800 \uffff fine ü 🙂"
     reason = Reason.model_construct(level="invalid", text=text, remedy=text)

@@ -45,13 +45,13 @@ class Gateway:
         self.loads: list[Load] = []
         self.rests: list[float] = []
 
-    def carry(self, one: Workload, load: Load, folder: Path) -> Execution:
+    def carry(self, one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         assert {each.shape for each in one.scales.values()} == {()}
         self.loads.append(load)
         digest = recorded(folder / SAMPLES_FILE, load, **self.how)
         start = digest.start_ms / 1000
         cpu = [CpuReading(start, 0), CpuReading(start + load.duration_s, self.cpu_share * load.duration_s)]
-        return Execution(
+        execution = Execution(
             started=start,
             ended=start + load.duration_s,
             exit_code=0,
@@ -61,6 +61,7 @@ class Gateway:
             cpu=cpu,
             gc_log="",
         )
+        return execution, digest
 
     def probe(self, path: Path, found: Subject) -> Subject:
         return probed(found, path, self.carry, rest=self.rests.append)
@@ -169,7 +170,7 @@ def test_a_load_cut_short_is_not_probed_and_nothing_is_said_of_it(tmp_path: Path
     ],
 )
 def test_a_probe_that_could_not_be_made_is_told(tmp_path: Path, trouble: BaseException, why: str) -> None:
-    def carry(one: Workload, load: Load, folder: Path) -> Execution:
+    def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         raise trouble
 
     found = probed(subject(tmp_path, limit_per_s=24), tmp_path, carry, rest=lambda _: None)
@@ -228,7 +229,7 @@ def test_a_probes_load_is_a_climb_and_a_hold_between_both(tmp_path: Path) -> Non
 def readings(services: Sequence[tuple[str, int]]) -> list[ProcessReading]:
     return [
         ProcessReading(
-            at_s=float(at), service=service, memory_bytes=(mb + at) << 20, connections=1, cpu_s=at / 2
+            at_s=float(at), service=service, memory_bytes=(mb + at) * 1_000_000, connections=1, cpu_s=at / 2
         )
         for at in range(90)
         for service, mb in services
@@ -251,3 +252,5 @@ def test_the_table_of_stages_has_the_requests_columns(tmp_path: Path) -> None:
     assert table.rows[1][8] == 100 + 20  # ramp 1 holds from 9 to 21 s
     without = section(one, "Stages")
     assert {row[8] for row in without.rows} == {None}
+    assert "not measured" in without.summary
+    assert "not measured" not in table.summary

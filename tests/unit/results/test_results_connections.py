@@ -122,10 +122,18 @@ def test_without_a_message_loss_is_unknown_and_the_reason_says_what_to_do(tmp_pa
     assert "MCPGATEWAY_WS_RELAY_ENABLED=true" in reason.remedy
 
 
-def test_messages_that_are_lost_make_a_missed_rate_the_gateway_s_fault() -> None:
+@pytest.mark.parametrize(
+    ("broken", "value", "said"),
+    [
+        ("loss < 0.1%", 7.0, "loss 7 %, limit < 0.1 % (all samples)"),
+        ("drops < 1%", 40.0, "drops 40 %, limit < 1 % (all samples)"),
+        ("reconnections >= 99%", 60.0, "reconnections 60 %, limit >= 99 % (all samples)"),
+    ],
+)
+def test_what_the_gateway_breaks_makes_a_missed_rate_its_fault(broken: str, value: float, said: str) -> None:
     objectives = [
         JudgedObjective(objective=Objective.parse(text), value=value, outcome="missed")
-        for text, value in (("loss < 0.1%", 7.0), ("rate >= 95%", 70.0))
+        for text, value in ((broken, value), ("rate >= 95%", 70.0))
     ]
     generator = Generator(jmeter="5.6.3", java="21", reported_count=14, exit_code=0, waiting_share=0.1)
     evidence = Evidence(
@@ -143,7 +151,7 @@ def test_messages_that_are_lost_make_a_missed_rate_the_gateway_s_fault() -> None
     verdict, reasons = decide(evidence)
     assert verdict == "fail"
     assert [reason.text for reason in reasons] == [
-        "loss 7 %, limit < 0.1 % (all samples)",
+        said,
         "rate 70 %, limit >= 95 % (all samples)",
     ]
 

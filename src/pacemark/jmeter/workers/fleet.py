@@ -1,50 +1,43 @@
-"""Carrying out one plan on several workers: JMeter's own remote engines, one JMeter here for each of them.
+"""Carrying out one plan on several workers, as one load.
 
-One for each, rather than one for all: each engine then has properties of its own, so its share, and samples
-of its own, which are counted by themselves; and what one controller can take is no limit of the whole.
+Up to what one machine can take in, by JMeter's own remote engines, with one JMeter here for each of them
+rather than one for all: each engine then has properties of its own, so its share, and samples of its own,
+which are counted by themselves. Above that engines work on their own: they keep their samples, and their
+digests are merged.
 """
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from pacemark.errors import InputError, InterruptedRunError, RunError
 from pacemark.jmeter.engine import Engine
-from pacemark.jmeter.health import CpuReading, last_lines, log_errors, reported_totals, slots_of
-from pacemark.jmeter.live import Progress, Tail, side_by_side
-from pacemark.jmeter.process import JMeterProcess
-from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, clock_offset, overdue
+from pacemark.jmeter.live import Progress, side_by_side
+from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, clock_offset
 from pacemark.jmeter.workers.address import Address
 from pacemark.jmeter.workers.keystore import Keystore
-from pacemark.jmeter.workers.link import END_S, ClockOffset, Link, LostWorkerError
-from pacemark.jmeter.workers.share import (
-    Share,
-    SharedExecution,
-    share_of,
-    share_properties,
-    slots_together,
-)
+from pacemark.jmeter.workers.link import Link, LostWorkerError
+from pacemark.jmeter.workers.parcel import packed
+from pacemark.jmeter.workers.part import CalledPart, Orders, OwnPart, Part
+from pacemark.jmeter.workers.share import Share, SharedExecution, share_of, slots_together
 from pacemark.jmeter.workers.wire import Message
 from pacemark.workloads.load import Load
 
+CONTROLLER_TAKES_PER_S = 5_000
+"""Samples a second, of all engines, that are sent here by RMI: with more the controller would be the limit.
+
+Two engines that were asked for 6,000/s came to 5,000/s after half a minute when they were called, and held
+6,000/s on their own (JMeter 5.6.3, all on one machine of 2 cores).
+"""
 READY_S = 90.0
 """For every engine to start (3 to 4 s), and again to get the plan and to say that it is ready."""
 LEAD_S = 0.5
 """From the word to the start: longer than the word takes to every worker."""
-CONTROLLER_HEAP_MB = 256
-"""It hands samples on, and keeps none."""
-
-REMOTE_SETTINGS = {
-    # Asynch would say that the test has ended before its last samples are sent.
-    "mode": "StrippedBatch",
-    "num_sample_threshold": "100",
-    # Milliseconds: what a worker that dies can take with it.
-    "time_threshold": "1000",
-}
 
 T = TypeVar("T")
 
@@ -61,11 +54,14 @@ def execute_on_workers(
     *,
     heap_mb: int,
     on_progress: Callable[[Progress], None],
+    system: Mapping[str, str] = MappingProxyType({}),
 ) -> SharedExecution:
     """Run ``plan`` on all workers as one load; samples and logs go to ``run_dir/workers/<number>/``.
 
-    ``files`` are what properties name on this machine, a file or a folder of files: each worker gets a copy,
-    and the property names that. A worker that is lost in mid-run is told in ``stopped``; the others go on.
+    ``properties`` are JMeter's and the plan's, ``system`` those of its Java. ``files`` are what properties of
+    either kind name on this machine, a file or a folder of files: each worker has a copy as long as the run
+    lasts, and the property names that. A worker that is lost in mid-run is told in ``stopped``; the others
+    go on.
 
     Raises:
         InputError: there are more workers than threads.
@@ -78,16 +74,16 @@ def execute_on_workers(
         try:
             links = _linked(stack, workers, keystore, engine)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pacemark-")))
+            kind = kind_of(load)
             parts = [
-                _Part(number, len(links), link, load, run_dir.absolute(), scratch)
-                for number, link in enumerate(links)
+                kind(number, len(links), link, load, run_dir.absolute()) for number, link in enumerate(links)
             ]
-            each = {**properties, **REMOTE_SETTINGS}
-            contents = {name: _content(path) for name, path in files.items()}
-            _all(parts, lambda part: part.prepare(each, contents, heap_mb))
+            parcels = {name: packed(path) for name, path in files.items()}
+            orders = Orders(plan, properties, system, parcels, heap_mb)
+            _all(parts, lambda part: part.prepare(orders))
             _wait(parts, "serving", "its engine did not start")
             for part in parts:
-                stack.enter_context(part.controlled(engine, keystore, plan, each))
+                stack.enter_context(part.controlled(engine, keystore, orders, scratch))
             _wait(parts, "ready", "its engine did not get the plan, or cannot call back to this machine")
             _start(parts)
         except KeyboardInterrupt:
@@ -95,143 +91,12 @@ def execute_on_workers(
         return _watched(parts, load, on_progress)
 
 
-class _Part:
-    """One worker at work: the connection to it, and the JMeter that controls its engine."""
+def kind_of(load: Load) -> type[CalledPart] | type[OwnPart]:
+    """How the engines work that make this load.
 
-    def __init__(
-        self, number: int, workers: int, link: Link, load: Load, run_dir: Path, scratch: Path
-    ) -> None:
-        self.number, self._workers, self.link, self.load = number, workers, link, load
-        self.folder = run_dir / "workers" / str(number + 1)
-        self.name = str(link.address)
-        self.cpu: list[CpuReading] = []
-        self.lost = ""
-        self._gone = False
-        self.folder.mkdir(parents=True)
-        self.tail = Tail(self.folder / "samples.jtl")
-        self._scratch = scratch / str(number)
-        self._scratch.mkdir()
-        self._where: Message = {}
-        self._process: JMeterProcess | None = None
-        self.offset = ClockOffset(0.0, 0.0)
-
-    def prepare(
-        self, properties: Mapping[str, str], files: Mapping[str, str | dict[str, str]], heap_mb: int
-    ) -> None:
-        self.offset = self.link.clock_offset()
-        own = {**properties, **share_properties(self.load, self.number, self._workers)}
-        self._where = self.link.ask("prepare", properties=own, files=files, heap_mb=heap_mb)
-
-    @contextmanager
-    def controlled(
-        self, engine: Engine, keystore: Keystore, plan: Path, properties: Mapping[str, str]
-    ) -> Iterator[None]:
-        """The JMeter here that sends the plan to the engine there, and writes down the samples it gets."""
-        command = engine.command(
-            [
-                *("-n", "-t", str(plan.absolute()), "-R", f"{self._where['host']}:{self._where['port']}"),
-                *("-l", str(self.folder / "samples.jtl"), "-j", str(self.log)),
-                f"-Djava.rmi.server.hostname={self.link.own_host}",
-            ],
-            heap_mb=CONTROLLER_HEAP_MB,
-            work_dir=self._scratch,
-        )
-        ours = {**properties, **keystore.for_jmeter(self._scratch)}
-        with JMeterProcess(command, ours, cwd=self._scratch, output=self._output) as process:
-            self._process = process
-            try:
-                yield
-            finally:
-                # When it was not over yet, there was no load.
-                process.end(orderly=False)
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "controller.log"
-
-    @property
-    def _output(self) -> Path:
-        return self._scratch / "output"
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.exit_code if self._process else None
-
-    @property
-    def is_over(self) -> bool:
-        return bool(self.lost) or self.exit_code is not None
-
-    def said(self) -> str:
-        """What its controller logged or printed."""
-        return "; ".join(log_errors(self.log) or (last_lines(self._output) if self._output.exists() else []))
-
-    def look(self) -> Message:
-        """Ask how it is; the connection lives by it."""
-        answer = self.link.ask("look")
-        if answer["cpu_s"] is not None:
-            self.cpu.append(CpuReading(time.time(), answer["cpu_s"]))
-        return answer
-
-    def watch(self) -> None:
-        """As ``look``, and see whether it is lost."""
-        if self.lost:
-            return
-        try:
-            answer = self.look()
-        except (LostWorkerError, RunError) as error:
-            self._gone, self.lost = True, f"it {error}"
-        else:
-            if answer["ended"] and self.exit_code is None:
-                self.lost = f"its JMeter ended ({answer['ended']})"
-
-    def overdue(self, started: float) -> str:
-        """Why the watchdog should end the run for its sake, empty when it should not."""
-        why = "" if self.is_over else overdue(self.tail.first_ms, started, self.load)
-        return f"worker {self.name}: {why}" if why else ""
-
-    def release(self) -> None:
-        """Nothing more will come: let its controller write down what it has."""
-        if self._process and self.lost:
-            self._process.end(orderly=False)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.end()
-
-    def result(self) -> Share:
-        """What it did; its engine is stopped and its log fetched."""
-        log, pauses, step_s = "", "", 0.0
-        if not self._gone:
-            try:
-                step_s = self.link.clock_offset().seconds - self.offset.seconds
-                ended = self.link.ask("end", timeout_s=END_S)
-                log, pauses = ended["log"], ended["pauses"]
-            except (LostWorkerError, RunError) as error:
-                self.lost = self.lost or f"after the load it {error}"
-        (self.folder / "engine.log").write_text(log, encoding="utf-8")
-        seen = self.tail.look()
-        about = self.link.about
-        return Share(
-            worker=self.name,
-            number=self.number,
-            samples=str(self.folder / "samples.jtl") if seen.samples else "",
-            machine=about["machine"],
-            java=about["java"],
-            threads=share_of(self.load.threads, self.number, self._workers),
-            cores=self._where["cores"],
-            cpu=self.cpu,
-            gc_log=pauses,
-            offset_ms=self.offset.ms,
-            offset_within_ms=self.offset.within_s * 1000,
-            clock_step_s=step_s,
-            started=seen.samples,
-            errors=seen.errors,
-            slots=slots_of(log),
-            reported=reported_totals(self.log),
-            exit_code=self.exit_code,
-            lost=self.lost,
-            trouble=log_errors(self.folder / "engine.log"),
-        )
+    Without a rate nobody knows how many samples will come, but users who think send few.
+    """
+    return OwnPart if (load.rate_per_s or 0) > CONTROLLER_TAKES_PER_S else CalledPart
 
 
 def _linked(stack: ExitStack, workers: Sequence[Address], keystore: Keystore, engine: Engine) -> list[Link]:
@@ -255,14 +120,14 @@ def _tried(address: Address, keystore: Keystore, engine: Engine) -> Link | RunEr
         return error
 
 
-def _all(parts: Sequence[_Part], do: Callable[[_Part], T]) -> list[T]:
+def _all(parts: Sequence[Part], do: Callable[[Part], T]) -> list[T]:
     """The same of all workers at once, so that a slow one keeps none of the others waiting.
 
     Raises:
         RunError: one of them could not; it is named.
     """
 
-    def one(part: _Part) -> T:
+    def one(part: Part) -> T:
         try:
             return do(part)
         except LostWorkerError as error:
@@ -274,7 +139,7 @@ def _all(parts: Sequence[_Part], do: Callable[[_Part], T]) -> list[T]:
         return list(pool.map(one, parts))
 
 
-def _wait(parts: Sequence[_Part], state: str, otherwise: str) -> None:
+def _wait(parts: Sequence[Part], state: str, otherwise: str) -> None:
     deadline = time.monotonic() + READY_S
     while not all(looks := [look[state] for look in _all(parts, _looked_at)]):
         if time.monotonic() > deadline:
@@ -285,7 +150,7 @@ def _wait(parts: Sequence[_Part], state: str, otherwise: str) -> None:
         time.sleep(LOOK_EVERY_S / 2)
 
 
-def _looked_at(part: _Part) -> Message:
+def _looked_at(part: Part) -> Message:
     look = part.look()
     why = look["ended"] or (part.exit_code is not None and part.said())
     if why:
@@ -293,26 +158,27 @@ def _looked_at(part: _Part) -> Message:
     return look
 
 
-def _start(parts: Sequence[_Part]) -> None:
+def _start(parts: Sequence[Part]) -> None:
     at_ms = round((time.time() + LEAD_S) * 1000)
     _all(parts, lambda part: part.link.ask("start", at_ms=at_ms + part.offset.ms))
 
 
-def _watched(parts: Sequence[_Part], load: Load, on_progress: Callable[[Progress], None]) -> SharedExecution:
+def _watched(parts: Sequence[Part], load: Load, on_progress: Callable[[Progress], None]) -> SharedExecution:
     started, steady, stopped = time.time(), clock_offset(), ""
     with ThreadPoolExecutor(len(parts)) as pool:
         try:
             while not stopped and not all(part.is_over for part in parts):
                 time.sleep(LOOK_EVERY_S)
-                list(pool.map(_Part.watch, parts))
-                list(pool.map(_Part.release, parts))
-                on_progress(side_by_side([part.tail.look() for part in parts]))
+                list(pool.map(lambda part: part.watch(), parts))
+                on_progress(side_by_side([part.progress for part in parts]))
                 stopped = "; ".join(filter(None, (part.overdue(started) for part in parts)))
         except KeyboardInterrupt:
             stopped = INTERRUPTED
-        list(pool.map(_Part.stop, parts))
-        shares = list(pool.map(_Part.result, parts))
-    on_progress(side_by_side([part.tail.look() for part in parts]))
+        list(pool.map(lambda part: part.stop(), parts))
+        list(pool.map(lambda part: part.end(), parts))
+        on_progress(side_by_side([part.progress for part in parts]))
+        _collect(pool, parts)
+        shares = [part.share() for part in parts]
     if not any(share.started for share in shares):
         if stopped == INTERRUPTED:
             raise InterruptedRunError("interrupted before the first sample")
@@ -339,14 +205,22 @@ def _watched(parts: Sequence[_Part], load: Load, on_progress: Callable[[Progress
     )
 
 
+def _collect(pool: ThreadPoolExecutor, parts: Sequence[Part]) -> None:
+    """What the engines still have. All count from the first sample of all, so that their digests add up."""
+    starts = [part.first_ms for part in parts if part.first_ms is not None]
+    collecting = [pool.submit(part.collect, min(starts)) for part in parts if starts]
+    try:
+        for one in collecting:
+            one.result()
+    except KeyboardInterrupt:
+        for part in parts:
+            part.enough = True
+        for one in collecting:
+            one.result()
+
+
 def _lost(share: Share, load: Load, workers: int) -> str:
     planned = sum(share_of(stage.slots, share.number, workers) for stage in load.stages)
     return (
         f"worker {share.worker} was lost: {share.lost}; {share.started} samples of its {planned} slots came"
     )
-
-
-def _content(path: Path) -> str | dict[str, str]:
-    if path.is_dir():
-        return {each.name: each.read_text(encoding="utf-8") for each in sorted(path.iterdir())}
-    return path.read_text(encoding="utf-8")

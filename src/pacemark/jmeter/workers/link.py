@@ -16,9 +16,7 @@ from pacemark.jmeter.workers.wire import Message, Wire
 
 CONNECT_S = 10.0
 ANSWER_S = 10.0
-"""Longer than any answer takes; a worker without one for so long is lost."""
-END_S = 60.0
-"""To stop an engine and to send its log."""
+"""Longer than most answers take; a worker without one for so long is lost."""
 _EXCHANGES = 10
 
 
@@ -36,6 +34,10 @@ class ClockOffset(NamedTuple):
 
 class LostWorkerError(Exception):
     """A worker that answered before does not any more; says why."""
+
+
+FAILED = (LostWorkerError, RunError)
+"""What asking a worker may end in."""
 
 
 class Link:

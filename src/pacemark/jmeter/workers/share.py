@@ -36,7 +36,11 @@ class Share(BaseModel):
     number: int
     """From 0."""
     samples: str
-    """Its own samples, below the run's directory; times in them are of its own clock."""
+    """Its own samples, below the run's directory; times in them are of its own clock. Empty without any."""
+    digest: str = ""
+    """Their digest by the controller's clock, where the worker made it."""
+    unfetched: str = ""
+    """Why the samples that the digest counts are not here, empty when they are."""
     machine: dict[str, str]
     java: str
     threads: int
@@ -50,7 +54,7 @@ class Share(BaseModel):
     clock_step_s: float
     """By how much that changed until the end."""
     started: int
-    """Samples that reached the controller."""
+    """Samples that the controller knows of, in a JTL or a digest."""
     errors: int
     slots: list[tuple[int, int]]
     reported: tuple[int, int] | None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, ProcessReading, Subject
+from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject
 from pacemark.results.record import Chart, Column, Section, Series
 from pacemark.results.statistics import percentile
 from pacemark.results.trend import Trend, trend
@@ -20,10 +20,7 @@ SETTLING = 1 / 6
 """Share of the run that a process may take to settle: caches and pools fill, which is no leak."""
 LEAST_READINGS = 3
 """Of a service in a slice, for a median that one of them cannot move."""
-GATEWAY = "gateway"
-"""How the gateway's services are called, all of them where there are several."""
 CHART_POINTS = 480
-_MB = 1e6
 _UNITS = ((7200.0, 3600, "h"), (600.0, 60, "min"), (0.0, 1, "s"))
 _NOT_OURS = "memory is not measured: the gateway's processes were not started by Pacemark"
 
@@ -70,7 +67,7 @@ def measure(subject: Subject) -> Measurement:
 def _gateways(readings: Iterable[ProcessReading]) -> dict[str, list[ProcessReading]]:
     found: dict[str, list[ProcessReading]] = {}
     for reading in readings:
-        if reading.service.startswith(GATEWAY):
+        if reading.is_gateways:
             found.setdefault(reading.service, []).append(reading)
     return found
 
@@ -95,7 +92,7 @@ def _slices(
             Slice(
                 from_s=start,
                 to_s=end,
-                memory=_sum_of_medians(inside, lambda one: one.memory_bytes / _MB),
+                memory=_sum_of_medians(inside, lambda one: one.memory_bytes / MB),
                 connections=_sum_of_medians(inside, lambda one: one.connections),
                 p95=percentile(part, "95", basis=basis),
                 errors=part.errors,
@@ -148,7 +145,7 @@ def _memory_trend(subject: Subject, readings: Sequence[ProcessReading]) -> Trend
 
 def _middle(readings: Sequence[ProcessReading]) -> tuple[float, float]:
     """Their median instant, in seconds, and their median memory, in MB."""
-    return median(one.at_s for one in readings), median(one.memory_bytes / _MB for one in readings)
+    return median(one.at_s for one in readings), median(one.memory_bytes / MB for one in readings)
 
 
 def _slope(line: Trend) -> str:
@@ -235,7 +232,7 @@ def _charts(subject: Subject, services: dict[str, list[ProcessReading]], worst: 
         points: list[list[float]] = [[] for _ in at_s]
         for one in readings:
             if 0 <= one.at_s < subject.load.duration_s:
-                points[min(int(one.at_s / step_s), len(at_s) - 1)].append(one.memory_bytes / _MB)
+                points[min(int(one.at_s / step_s), len(at_s) - 1)].append(one.memory_bytes / MB)
         series.append(
             Series(name=service, values=[round(median(found), 2) if found else None for found in points])
         )

@@ -10,6 +10,11 @@ from pacemark.results.record import Reason, Section, Window
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 
+GATEWAY = "gateway"
+"""How the names of the services begin whose processes are the gateway's own."""
+MB = 1e6
+"""Bytes."""
+
 
 @dataclass(frozen=True)
 class ProcessReading:
@@ -24,6 +29,11 @@ class ProcessReading:
     """Established TCP connections; None where the system does not tell."""
     cpu_s: float
     """Processor seconds used since the process started."""
+
+    @property
+    def is_gateways(self) -> bool:
+        """Whether the service is the gateway, or one of several."""
+        return self.service.startswith(GATEWAY)
 
 
 @dataclass(frozen=True)

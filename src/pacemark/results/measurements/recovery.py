@@ -23,7 +23,8 @@ from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 
 REFUSED = "HTTP 503"
-"""What a gateway answers that has no connection to spare, of its own or to its database."""
+"""What a gateway answers that has no connection to spare, of its own or to its database; one that starts or
+sheds load does too."""
 STARVED = ("connect", "timeout")
 """Outcomes that a pool without a free connection can have, as other faults can."""
 
@@ -103,7 +104,7 @@ def _pool(digest: Digest) -> Reason:
     """Whether clients saw a pool run out. Only its own gauges could say that it did not."""
     outcomes = figures(digest).outcomes
     if refused := outcomes.get(REFUSED, 0):
-        text = f"connection pool exhaustion: {refused} of {digest.count} requests were answered {REFUSED}"
+        text = f"{refused} of {digest.count} requests were answered {REFUSED}, as by an exhausted pool"
         return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log")
     starved = ", ".join(f"{outcomes[name]} {name}" for name in STARVED if name in outcomes)
     saw = f"no {REFUSED}, but {starved}" if starved else f"neither {REFUSED} nor time-outs"

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from pacemark.results.holds import Hold, holds
-from pacemark.results.measurements.model import Measurement, ProcessReading, Subject
+from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject
 from pacemark.results.record import Column, Section, Window
 
-GATEWAY = "gateway"
-"""The service whose processes are the gateway's own."""
-MB = 1024 * 1024
+NOT_MEASURED = " The gateway's CPU and memory: not measured, Pacemark did not start its processes."
 
 COLUMNS = (
     Column(name="Hold"),
@@ -36,7 +34,7 @@ def measure(subject: Subject) -> Measurement:
     rows = [_row(hold, subject.processes) for hold in found]
     section = Section(
         title="Stages",
-        summary=_summary(found),
+        summary=_summary(found) + ("" if subject.processes else NOT_MEASURED),
         note="Each row is a stage of constant rate, without the climb to it. Latencies are response times. "
         "CPU (of one core) and memory (the most) are those of the gateway's processes, "
         "where Pacemark started them.",
@@ -75,9 +73,7 @@ def _row(hold: Hold, readings: Sequence[ProcessReading]) -> list[str | int | flo
 
 def _readings(readings: Iterable[ProcessReading], window: Window) -> list[ProcessReading]:
     return [
-        reading
-        for reading in readings
-        if reading.service == GATEWAY and window.from_s <= reading.at_s < window.to_s
+        reading for reading in readings if reading.is_gateways and window.from_s <= reading.at_s < window.to_s
     ]
 
 
