@@ -85,7 +85,11 @@ def read_columns(rows: pl.DataFrame) -> Read:
         success = success.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
     faults = [
         *(number.is_null() for number in numbers.values()),
-        *(value.is_null() & _is_given(rows, name) for name, value in variables.items() if name in rows.columns),
+        *(
+            value.is_null() & _is_given(rows, name)
+            for name, value in variables.items()
+            if name in rows.columns
+        ),
         numbers["start_ms"].is_between(0, _LAST_MS).not_(),
         numbers["elapsed_ms"].is_between(0, _LIMITS["elapsed"], closed="left").not_(),
         variables["late_ms"].abs() >= _LIMITS["late_ms"],

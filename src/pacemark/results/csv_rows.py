@@ -235,7 +235,7 @@ def _split(text: str, delimiter: str) -> tuple[str, ...]:
 def _delimiters(text: str) -> str:
     """The usual ones, then whatever else stands between words."""
     others = [mark for mark in dict.fromkeys(text) if mark.isascii() and not mark.isalnum()]
-    return _DELIMITERS + "".join(mark for mark in others if mark not in _DELIMITERS + "\"._-\r\n")
+    return _DELIMITERS + "".join(mark for mark in others if mark not in _DELIMITERS + '"._-\r\n')
 
 
 def _is_default_order(values: Sequence[str]) -> bool:

@@ -142,7 +142,10 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("abc,12,A,200,OK,true,,1,1,0", "line 3: timeStamp is 'abc', neither milliseconds since 1970 nor a time such"),
+        (
+            "abc,12,A,200,OK,true,,1,1,0",
+            "line 3: timeStamp is 'abc', neither milliseconds since 1970 nor a time such",
+        ),
         ("30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/2026 10:00:00', neither"),
         ("2026/02/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/02/30 10:00:00', neither"),
         ("20260130100000123,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '20260130100000123', neither"),
