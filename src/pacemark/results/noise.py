@@ -48,7 +48,7 @@ LEAST_DEGREES = 4
 _STATED = 1e9
 """Degrees of freedom of what is not estimated."""
 FALSE_ALARMS = 0.01
-"""Of comparisons of the same with the same, how many may be called worse; and as many better."""
+"""Of comparisons of the same with the same, how many may be called worse or better."""
 FOUND = 0.95
 """Of changes of the size in question, how many are found with the runs that are asked for."""
 MOST_RUNS = 100
@@ -77,10 +77,10 @@ class Difference:
     def margin(self, tests: int) -> float:
         """What a difference must exceed so as not to be chance, with so many looked at in one comparison.
 
-        Student's t at ``FALSE_ALARMS`` shared among the tests (Bonferroni): that all of one comparison
-        together are called worse by chance as seldom as that.
+        Student's t at ``FALSE_ALARMS``, half for either direction, shared among the tests (Bonferroni): that
+        anything of one comparison is called changed by chance as seldom as that.
         """
-        return quantile(1 - FALSE_ALARMS / tests, self.degrees) * self.deviation
+        return quantile(1 - FALSE_ALARMS / 2 / tests, self.degrees) * self.deviation
 
     def finds(self, effect: float, tests: int) -> bool:
         """Whether a true change of that size is found in ``FOUND`` of cases."""
