@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -45,15 +45,13 @@ errors: see benchmarks/compare.py. Five runs know that roughly, so this is its u
 """
 LEAST_DEGREES = 4
 """With three runs on each side, or five on one, runs know their spread themselves."""
-_STATED = 1e9
-"""Degrees of freedom of what is not estimated."""
 FALSE_ALARMS = 0.01
 """Of comparisons of the same with the same, how many may be called worse or better."""
 FOUND = 0.95
 """Of changes of the size in question, how many are found with the runs that are asked for."""
 MOST_RUNS = 100
 """More than anybody will do."""
-ASSURANCE = 0.95
+ASSURANCE = 0.9
 """How sure it is that the spread is not larger than what the number of runs is reckoned with."""
 
 
@@ -144,9 +142,9 @@ def of_a_run(
 ) -> Spread | None:
     """The spread of one run: what runs and history show, as soon as they are enough to.
 
-    Until then the default between runs on top of what is seen within them (degrees of freedom by
-    Satterthwaite 1946, doi:10.2307/3002019), or what the few runs show if that is more. None where that is
-    needed and not known.
+    Until then the default between runs on top of what is seen within them, or what the few runs show if that
+    is more. The default is stated, not estimated, so the degrees of freedom are those of the other part. None
+    where that is needed and not known.
     """
     own = _pooled(known)
     if own and own.degrees >= LEAST_DEGREES:
@@ -154,8 +152,8 @@ def of_a_run(
     inner = _pooled([spread for spread in inside if spread is not None])
     if inner is None or None in inside:
         return None
-    assumed = _sum(inner, Spread(DEFAULT_BETWEEN[metric], _STATED, "default"))
-    return replace(assumed, deviation=max(assumed.deviation, own.deviation if own else 0.0))
+    assumed = math.hypot(inner.deviation, DEFAULT_BETWEEN[metric])
+    return Spread(max(assumed, own.deviation if own else 0.0), inner.degrees, "default")
 
 
 def difference(
@@ -240,11 +238,3 @@ def _pooled(spreads: Sequence[Spread]) -> Spread | None:
     squares = sum(spread.degrees * spread.deviation**2 for spread in spreads)
     source: Source = spreads[0].source if len({s.source for s in spreads}) == 1 else "runs and history"
     return Spread(math.sqrt(squares / degrees), degrees, source)
-
-
-def _sum(*spreads: Spread) -> Spread:
-    """Independent spreads on top of one another; the last one's source."""
-    squares = [spread.deviation**2 for spread in spreads]
-    weights = sum(square**2 / spread.degrees for square, spread in zip(squares, spreads, strict=True))
-    degrees = sum(squares) ** 2 / weights if weights else spreads[0].degrees
-    return Spread(math.sqrt(sum(squares)), degrees, spreads[-1].source)
