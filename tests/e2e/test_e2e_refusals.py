@@ -15,6 +15,7 @@ from pacemark.gateway.stack import Stack
 from pacemark.gateway.token import Credentials
 
 SMOKE = ("run", "rest_api_baseline", "--scale", "smoke")
+AT_NOTHING = ("--gateway", "http://127.0.0.1:9", "--scale", "smoke")
 ROW = {
     "timeStamp": "1769767200000",
     "elapsed": "12",
@@ -123,6 +124,31 @@ def test_the_doctor_names_the_same_and_changes_nothing(embedded_stack: Stack, tm
     assert ended.status == 3
     assert "there is no token" in ended.stdout
     assert not list(tmp_path.glob("*/results"))
+
+
+@pytest.mark.jmeter
+def test_a_wrong_place_of_the_admin_ui_ends_it_before_the_first_load(
+    call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_ADMIN_URL", "http://elsewhere/admin")
+    ended = call("run", "rest_api_baseline", "admin_ui_baseline", *AT_NOTHING)
+    assert ended.status == 2
+    assert ended.stderr.startswith("pacemark: GATEWAY_ADMIN_URL 'http://elsewhere/admin' is not on the")
+    assert not (ended.folder / "results").exists()
+
+
+@pytest.mark.jmeter
+def test_what_was_run_is_summed_up_when_a_later_workload_ends_by_an_error(
+    call: Callable[..., Ended], tmp_path: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "load_test").write_text("in the way of the second one's directory")
+    ended = call("run", "rest_api_baseline", "load_test", *AT_NOTHING)
+    assert ended.status == 2
+    assert "cannot write to results/load_test" in ended.errors[-1]
+    table = ended.stderr[ended.stderr.index("Verdict") :].splitlines()
+    assert table[0].split() == ["Verdict", "Workload", "Because", "Run"]
+    assert table[1].split()[:2] == ["invalid", "rest_api_baseline"]
 
 
 @pytest.mark.parametrize(

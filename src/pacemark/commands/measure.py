@@ -1,8 +1,8 @@
 """Measuring: set up, examine, run."""
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,12 +161,19 @@ def run_command(
     if machines:
         require(machines, asked_loads.loads)
     engine = find_or_install(file)
-    statuses, printed, records = [], [], []
+    statuses: list[int] = []
+    printed: list[dict[str, Any]] = []
+    records: list[tuple[RunRecord, Path]] = []
     life = sum(
         load.duration_s + most_seconds(one, load) + 120
         for one, load in zip(chosen, asked_loads.loads, strict=True)
     )
-    with target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at:
+    with (
+        target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at,
+        _summed_up(records, of=len(chosen)),
+    ):
+        # Before any load: a wrong one is not to be found hours later, when that workload's turn has come.
+        admin_at = admin_url(at.url, os.environ) if any(one.signs_in for one in chosen) else ""
         for one, load, warm_up_s, wanted in zip(chosen, asked_loads.loads, warm_ups, objectives, strict=True):
             asked = Asked(
                 workload=one,
@@ -180,7 +187,7 @@ def run_command(
                 local=at.stack,
                 pids=at.pids,
                 heap_mb=file.heap_mb or default_heap_mb(),
-                admin_url=admin_url(at.url, os.environ) if one.signs_in else "",
+                admin_url=admin_at if one.signs_in else "",
                 administrator=at.administrator,
                 rpc_endpoint=_rpc_endpoint(),
                 listed_tools=_listed(file),
@@ -190,18 +197,26 @@ def run_command(
                 workers=machines,
             )
             record, directory = _run_one(asked, engine)
+            records.append((record, directory))
             status, shown = _shown(record, directory, baseline)
             statuses.append(status)
             printed.append(shown)
-            records.append((record, directory))
             _dashboard(engine, record, directory)
             if record.interrupted:
                 break
-    if len(chosen) > 1:
-        err.print(show.runs_table(records))
     if as_json:
         print_json({"exit_status": _worst(statuses), "runs": printed})
     return _worst(statuses)
+
+
+@contextmanager
+def _summed_up(records: list[tuple[RunRecord, Path]], *, of: int) -> Iterator[None]:
+    """Several workloads end in one table of those that were run, also when a later one ends by an error."""
+    try:
+        yield
+    finally:
+        if of > 1 and records:
+            err.print(show.runs_table(records))
 
 
 def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:

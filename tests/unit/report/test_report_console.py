@@ -7,7 +7,7 @@ from report_examples import Run
 from rich.console import Console, RenderableType
 
 from pacemark.gateway.service import ServiceState, State
-from pacemark.report import console, numerals
+from pacemark.report import console, numerals, wording
 from pacemark.results.baselines import Baseline
 from pacemark.results.compare import compare
 from pacemark.results.digest import merge
@@ -53,6 +53,21 @@ def test_each_reason_but_a_warning_is_a_line_with_its_remedy(hostile: Run) -> No
 
 def test_a_pass_has_no_failing_line(passed: Run) -> None:
     assert console.failing_lines(passed.record) == []
+
+
+def test_several_runs_are_a_row_each_with_what_decided_it(passed: Run, failed: Run, hostile: Run) -> None:
+    runs = [(run.record, Path(f"results/{number}")) for number, run in enumerate((passed, failed, hostile))]
+    header, *lines = printed(console.runs_table(runs), 400).splitlines()
+    assert header.split() == ["Verdict", "Workload", "Because", "Run"]
+    cells = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    assert [row[0] for row in cells] == ["pass", "fail", "invalid"]
+    assert [row[1] for row in cells] == [console.printable(record.workload) for record, _ in runs]
+    assert [row[3] for row in cells] == ["results/0", "results/1", "results/2"]
+    deciding = [
+        next(reason.text for reason in run.record.reasons if reason.level == run.record.verdict)
+        for run in (failed, hostile)
+    ]
+    assert [row[2] for row in cells] == [wording.headline(passed.record), *deciding]
 
 
 def test_the_test_matrix_fits_80_columns_with_every_load_and_objective_whole() -> None:
