@@ -28,6 +28,14 @@ def test_the_reference_pages_are_the_codes() -> None:
     assert read("docs/reference/workloads.md") == workloads_page(WORKLOADS.values())
 
 
+@pytest.mark.parametrize("name", ["stress_test", "spike_test"])
+def test_the_phases_of_a_load_that_has_some_are_told(name: str) -> None:
+    page = workloads_page([WORKLOADS[name]])
+    told = re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \| .+ \|$", page.partition("The phases")[2], re.M)
+    held = [stage for stage in WORKLOADS[name].scales["full"].stages if stage.is_hold]
+    assert told == [(one.name, f"{one.to_per_s:,.0f}", f"{one.threads:,}") for one in held]
+
+
 def test_the_example_of_pacemark_toml_can_be_read_and_names_every_key() -> None:
     example = re.search(r"```toml\n(.*?)```", read("docs/settings.md"), re.DOTALL)
     assert example is not None
