@@ -38,12 +38,13 @@ def examine(
     are just all there are, a warning that tells which of them lacks it.
     """
     findings = [_java(environ), _engine(engine, environ)]
-    least = min(loads.values(), key=_samples)
+    first = min(loads, key=lambda name: _samples(loads[name]))
+    least, others = loads[first], {name: load for name, load in loads.items() if name != first}
     longest_s = max(load.duration_s for load in loads.values())
     if url is None:
         remedy = "give --gateway URL or set GATEWAY_URL; `pacemark stack up` starts a local one"
         findings += _machine(least, out)
-        findings += _lacking(loads, out, None, are_named=are_named)
+        findings += _lacking(others, out, None, are_named=are_named)
         return [*findings, Finding(name="gateway", level="warning", detail="none named", remedy=remedy)]
     credentials = Credentials.from_environment(environ, seconds=longest_s)
     credentials = credentials or detached_credentials(url, seconds=longest_s)
@@ -62,7 +63,7 @@ def examine(
     )
     bearer = identities or credentials
     expires = bearer.expires_at if bearer and not found.errors else None
-    return [*findings, *found.findings, *_lacking(loads, out, expires, are_named=are_named)]
+    return [*findings, *found.findings, *_lacking(others, out, expires, are_named=are_named)]
 
 
 def _samples(load: Load) -> float:
@@ -78,7 +79,7 @@ def _machine(load: Load, out: Path) -> list[Finding]:
 def _lacking(
     loads: Mapping[str, Load], out: Path, expires: datetime | None, *, are_named: bool
 ) -> Iterator[Finding]:
-    """What each load would lack of this machine, and of the token's life."""
+    """What each load would lack of this machine, and of the token's life, beside the least of all."""
     level: Literal["error", "warning"] = "error" if are_named else "warning"
     for name, load in loads.items():
         for finding in _machine(load, out):
