@@ -19,7 +19,7 @@ from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.processes import ProcessWatch
 from pacemark.gateway.sign_in import sign_in_properties, try_journey
 from pacemark.jmeter.engine import Engine, default_heap_mb
-from pacemark.jmeter.jvm import jvm_settings
+from pacemark.jmeter.jvm import JvmSettings, jvm_settings
 from pacemark.jmeter.live import Progress
 from pacemark.jmeter.run import Execution, execute
 from pacemark.jmeter.workers.share import SharedExecution
@@ -184,22 +184,13 @@ def _load(
     feeds = asked.workload.feeds
     if feeds:
         write_data(directory / "data", feeds, found.fixtures)
-    properties = {
-        **JMETER_SETTINGS,
-        **load_properties(asked.load),
-        "GATEWAY_URL": asked.url,
-        "TOKEN": asked.credentials.token if asked.credentials else "",
-        "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
-        "DATA_DIR": str(directory.resolve() / "data"),
-        "summariser.interval": "5",
-        **(sign_in_properties(asked.admin_url, asked.administrator) if asked.workload.signs_in else {}),
-        **asked.properties,
-    }
-    if asked.identities:
-        properties["TOKENS_FILE"] = str(asked.identities.path)
     with tempfile.TemporaryDirectory(prefix="pacemark-") as stores:
-        jvm = jvm_settings(asked.connection, asked.url, Path(stores), others=asked.properties.values())
-        properties |= jvm.properties
+        given = settings_of(asked, Path(stores))
+        properties = {
+            **given.properties,
+            "DATA_DIR": str(directory.resolve() / "data"),
+            "summariser.interval": "5",
+        }
         carried_out = (
             partial(distributed.execute, engine, asked.workers) if asked.workers else partial(execute, engine)
         )
@@ -210,8 +201,33 @@ def _load(
             directory,
             heap_mb=asked.heap_mb,
             on_progress=on_progress,
-            system=jvm.system,
+            system=given.system,
         )
+
+
+def settings_of(asked: Asked, stores: Path) -> JvmSettings:
+    """What JMeter and its Java are given, but for where the data is; secrets are among it.
+
+    Trust store and key store are written into ``stores``.
+
+    Raises:
+        InputError: a certificate or key cannot be read.
+    """
+    workload = asked.workload
+    properties = {
+        **JMETER_SETTINGS,
+        **load_properties(asked.load),
+        "GATEWAY_URL": asked.url,
+        "TOKEN": asked.credentials.token if asked.credentials else "",
+        "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
+        **({"MCP_SSE_ENDPOINT": workload.endpoint} if isinstance(workload, Streams) else {}),
+        **(sign_in_properties(asked.admin_url, asked.administrator) if workload.signs_in else {}),
+        **asked.properties,
+    }
+    if asked.identities:
+        properties["TOKENS_FILE"] = str(asked.identities.path)
+    jvm = jvm_settings(asked.connection, asked.url, stores, others=asked.properties.values())
+    return JvmSettings(jvm.system, properties | jvm.properties)
 
 
 def _subject(

@@ -33,7 +33,6 @@ from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.connection import Connection
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
-from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
@@ -94,10 +93,10 @@ def doctor(
         engine=file.engine,
         environ=os.environ,
         out=Path(file.out or "results"),
-        rpc_endpoint=_rpc_endpoint(),
+        rpc_endpoint=rpc_endpoint(),
         listed_tools=_listed(file),
-        connection=_connection(file, ca_file, insecure, cert, key),
-        identities=_identities(file, tokens),
+        connection=connection_for(file, ca_file, insecure, cert, key),
+        identities=identities_for(file, tokens),
     )
     if as_json:
         print_json([finding.model_dump() for finding in findings])
@@ -142,7 +141,7 @@ def run_command(
         {"rate": rate, "threads": threads, "ramp_up": ramp_up, "duration": duration},
         {"rate": "--rate", "threads": "--threads", "ramp_up": "--ramp-up", "duration": "--duration"},
     )
-    chosen = [_placed(workload(name)) for name in names]
+    chosen = [placed(workload(name)) for name in names]
     asked_loads = loads_for(chosen, scale=scale, typed=typed, environ=os.environ, file=file)
     if asked_loads.set_aside:
         tell(asked_loads.set_aside)
@@ -152,8 +151,8 @@ def run_command(
     ]
     if baseline is not None:
         _check_baseline(baseline, chosen)
-    connection = _connection(file, ca_file, insecure, cert, key)
-    identities = _identities(file, tokens)
+    connection = connection_for(file, ca_file, insecure, cert, key)
+    identities = identities_for(file, tokens)
     if embedded and gateway == os.environ.get("GATEWAY_URL"):
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
@@ -189,9 +188,9 @@ def run_command(
                 heap_mb=file.heap_mb or default_heap_mb(),
                 admin_url=admin_at if one.signs_in else "",
                 administrator=at.administrator,
-                rpc_endpoint=_rpc_endpoint(),
+                rpc_endpoint=rpc_endpoint(),
                 listed_tools=_listed(file),
-                server_urls=at.stack.asked_urls if at.stack else server_urls(os.environ),
+                server_urls=at.server_urls,
                 connection=connection,
                 identities=identities,
                 workers=machines,
@@ -276,7 +275,7 @@ def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
         )
 
 
-def _connection(
+def connection_for(
     file: File, ca_file: Path | None, insecure: bool, cert: Path | None, key: Path | None
 ) -> Connection:
     """A certificate on the command line goes with the key there, and one way of trusting before the other."""
@@ -287,18 +286,20 @@ def _connection(
     return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
 
 
-def _identities(file: File, tokens: Path | None) -> Identities | None:
+def identities_for(file: File, tokens: Path | None) -> Identities | None:
+    """The users' tokens, where a file of them is named."""
     path = tokens or file.tokens
     return Identities.read(path) if path else None
 
 
-def _placed(one: Workload) -> Workload:
+def placed(one: Workload) -> Workload:
     """Streams may be those of a virtual server."""
     endpoint = os.environ.get("MCP_SSE_ENDPOINT")
     return one.at(endpoint) if endpoint and isinstance(one, Streams) else one
 
 
-def _rpc_endpoint() -> str:
+def rpc_endpoint() -> str:
+    """The path of JSON-RPC at the gateway."""
     return os.environ.get("MCP_RPC_ENDPOINT") or RPC_ENDPOINT
 
 

@@ -132,9 +132,7 @@ class Stack:
     @property
     def asked_urls(self) -> dict[str, str]:
         """The same as a user would name them for a run: benchmark with the range of its ports."""
-        first = self.server_urls["benchmark"]
-        last = int(first.rpartition(":")[2]) + BENCHMARK_PORTS - 1
-        return {**self.server_urls, "benchmark": f"{first}-{last}"}
+        return _asked_urls(self.server_urls)
 
     @property
     def failure(self) -> str:
@@ -203,6 +201,12 @@ def detached_pids(url: str, data_dir: Path | None = None) -> dict[str, int]:
     return {name: one.pid for name, one in services.items() if process(one.pid, one.pid_created)}
 
 
+def detached_urls(url: str, data_dir: Path | None = None) -> dict[str, str]:
+    """The test servers of the detached stack of that URL, as a user names them; none without such a stack."""
+    state = _detached_state(url, data_dir or default_dir())
+    return _asked_urls(_server_urls(state)) if state else {}
+
+
 def _detached_state(url: str, home: Path) -> State | None:
     state = status(home)
     if state is None or GATEWAY not in state.services or state.services[GATEWAY].url != checked_url(url):
@@ -228,6 +232,12 @@ def _minted(secrets: Secrets, seconds: float) -> Credentials:
 
 def _server_urls(state: State) -> dict[str, str]:
     return {name: state.services[name].url for name in TEST_SERVERS}
+
+
+def _asked_urls(urls: dict[str, str]) -> dict[str, str]:
+    first = urls["benchmark"]
+    last = int(first.rpartition(":")[2]) + BENCHMARK_PORTS - 1
+    return {**urls, "benchmark": f"{first}-{last}"}
 
 
 def _register(state: State, secrets: Secrets, progress: Progress) -> str:

@@ -6,8 +6,15 @@ from dataclasses import dataclass, field
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
+from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import Administrator
-from pacemark.gateway.stack import Stack, detached_administrator, detached_credentials, detached_pids
+from pacemark.gateway.stack import (
+    Stack,
+    detached_administrator,
+    detached_credentials,
+    detached_pids,
+    detached_urls,
+)
 from pacemark.gateway.token import Credentials
 
 
@@ -22,6 +29,8 @@ class Target:
     """Who may sign in at the Admin UI; None where nobody is known."""
     pids: Mapping[str, int] = field(default_factory=dict)
     """The stack's processes by service, of a detached one too; empty where the gateway is another's."""
+    server_urls: Mapping[str, str] = field(default_factory=dict)
+    """The MCP test servers, by name: those that the user set or else, of a stack, its own."""
 
 
 @contextmanager
@@ -47,7 +56,7 @@ def target(
     if embedded:
         with Stack.up(progress=progress) as stack:
             token = stack.credentials(seconds=seconds)
-            yield Target(stack.url, token, stack, stack.administrator, stack.pids)
+            yield Target(stack.url, token, stack, stack.administrator, stack.pids, stack.asked_urls)
         return
     if not url:
         raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
@@ -59,4 +68,5 @@ def target(
         credentials or detached_credentials(url, seconds=seconds),
         administrator=administrator or detached_administrator(url),
         pids=detached_pids(url),
+        server_urls=server_urls(environ) or detached_urls(url),
     )

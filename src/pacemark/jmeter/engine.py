@@ -5,12 +5,12 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, NoReturn, cast, get_args
 
 import psutil
@@ -18,7 +18,7 @@ import psutil
 from pacemark.errors import InputError, SetupError
 from pacemark.jmeter.java import Java, find_java
 from pacemark.jmeter.lock import read_lock
-from pacemark.jmeter.process import SECRETS, java_properties
+from pacemark.jmeter.process import SECRETS, bound_to_parent, java_properties
 from pacemark.jmeter.tree import home_of, is_whole
 
 Asked = Literal["pinned", "home", "path"]
@@ -222,27 +222,54 @@ def missing_plugins(home: Path, plugins: Collection[str]) -> list[str]:
     return [name for name in plugins if PLUGINS[name] not in classes]
 
 
-def run_as_jmeter(
-    engine: Engine, args: Sequence[str], *, properties: Mapping[str, str] = MappingProxyType({})
-) -> NoReturn:
+def run_as_jmeter(engine: Engine, args: Sequence[str]) -> NoReturn:
     """Become JMeter, as its ``jmeter`` script does: same terminal, directory, signals and exit status.
 
-    The script's own variables hold: ``HEAP``, ``JVM_ARGS`` and ``JMETER_OPTS``. ``properties`` reach it
-    through a pipe, so that a token among them is in no process list.
+    The script's own variables hold: ``HEAP``, ``JVM_ARGS`` and ``JMETER_OPTS``.
     """
-    java, *command = engine.command(args, heap_mb=default_heap_mb())
-    jar = command.index("-jar")
-    said = " ".join(os.environ.get(name, "") for name in ("HEAP", "JVM_ARGS", "JMETER_OPTS"))
-    if properties:
-        reader, writer = os.pipe()
-        os.write(writer, java_properties(properties))
-        os.close(writer)
-        os.set_inheritable(reader, True)
-        command += ["-q", f"/dev/fd/{reader}"]
+    java, *command = _as_script(engine, args)
     # Python ignores this one, and an ignored signal stays ignored.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()
     sys.stderr.flush()
-    hidden = SECRETS if properties else ()
-    environ = {name: value for name, value in os.environ.items() if name not in hidden}
-    os.execve(java, [java, *command[:jar], *shlex.split(said), *command[jar:]], environ)  # noqa: S606
+    os.execve(java, [java, *command], os.environ)  # noqa: S606
+
+
+def open_jmeter(
+    engine: Engine, args: Sequence[str], *, properties: Mapping[str, str], system: Mapping[str, str]
+) -> int:
+    """JMeter as its script starts it, waited for: its exit status, negative for the signal that ended it.
+
+    ``properties`` and ``system``, its Java's own, reach it through pipes, so that a secret among them is in
+    no process list. It ends when this process does.
+    """
+    readers = [_filled_pipe(values) for values in (properties, system)]
+    given = [
+        item
+        for flag, reader in zip(("-q", "-S"), readers, strict=True)
+        for item in (flag, f"/dev/fd/{reader}")
+    ]
+    command = bound_to_parent([*_as_script(engine, args), *given])
+    environ = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    try:
+        # A guard watches this end's input; it closes when this process ends.
+        popen = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, pass_fds=readers)
+    finally:
+        for reader in readers:
+            os.close(reader)
+    with popen:
+        return popen.wait()
+
+
+def _as_script(engine: Engine, args: Sequence[str]) -> list[str]:
+    command = engine.command(args, heap_mb=default_heap_mb())
+    jar = command.index("-jar")
+    said = " ".join(os.environ.get(name, "") for name in ("HEAP", "JVM_ARGS", "JMETER_OPTS"))
+    return [*command[:jar], *shlex.split(said), *command[jar:]]
+
+
+def _filled_pipe(values: Mapping[str, str]) -> int:
+    reader, writer = os.pipe()
+    os.write(writer, java_properties(values))
+    os.close(writer)
+    return reader
