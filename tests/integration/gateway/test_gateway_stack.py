@@ -18,7 +18,7 @@ import pytest
 from pacemark.errors import SetupError
 from pacemark.gateway.client import GatewayClient
 from pacemark.gateway.preflight import PreflightResult, preflight
-from pacemark.gateway.stack import Stack, detached_credentials, detached_pids, down, status
+from pacemark.gateway.stack import Stack, detached_credentials, detached_pids, detached_urls, down, status
 from pacemark.gateway.token import Credentials
 from pacemark.workloads.fixtures import EMBEDDED
 
@@ -175,6 +175,8 @@ def test_a_detached_stack_with_rate_limiting_from_up_to_down(tmp_path: Path) -> 
         assert pids == {name: stack.pids[name] for name in pids}
         assert "gateway" in pids
         assert detached_pids("http://127.0.0.1:1", home) == {}
+        assert detached_urls(stack.url, home) == stack.asked_urls
+        assert detached_urls("http://127.0.0.1:1", home) == {}
         found = rate_limited_preflight(stack.url, credentials)
         assert [(f.name, f.level) for f in found.findings if f.level == "error"] == [("rate limit", "error")]
         (finding,) = found.errors
