@@ -97,6 +97,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
         own=[*insecure, *own.reasons, *of_workers],
+        generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)
     record = unmeasured(begun, reasons)

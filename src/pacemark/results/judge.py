@@ -28,6 +28,8 @@ class Own(NamedTuple):
     value: float | None
     why: str = ""
     interval: tuple[float, float] | None = None
+    is_moot: bool = False
+    """Whether there is no figure because what it is of did not happen, and need not have."""
 
 
 def judge(
@@ -73,7 +75,7 @@ def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> Jud
     if found is None:
         return _not_judged(objective, "samples alone do not tell it")
     if found.value is None:
-        return _not_judged(objective, found.why)
+        return _not_judged(objective, found.why).model_copy(update={"is_moot": found.is_moot})
     if found.interval is not None:
         is_missed = not objective.allows(found.value) and found.interval[0] > 0
         if not is_missed and not all(objective.allows(end) for end in found.interval):

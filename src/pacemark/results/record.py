@@ -43,6 +43,8 @@ class JudgedObjective(Record):
     """What the value was counted from: None for errors and rate."""
     why: str = ""
     """For ``not judged``: the reason. Else what more there is to know of the value, if anything."""
+    is_moot: bool = False
+    """For ``not judged``: nothing is missing, for what the objective is of did not happen."""
 
 
 class Window(Record):

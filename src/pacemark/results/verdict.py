@@ -62,6 +62,9 @@ class Evidence:
     """What could not be found out about the gateway, and why."""
     own: Sequence[Reason] = ()
     """What the workload's own measurements say."""
+    generator_judged: bool = False
+    """Whether they looked at JMeter's part in each figure: what it lacked over the whole window then only
+    warns."""
 
     @property
     def more_samples(self) -> str:
@@ -108,7 +111,8 @@ def _invalid(evidence: Evidence) -> Iterator[Reason]:
         yield _reason("the token expired during the run", "use one that lives longer than the run")
     if evidence.gateway_gone:
         yield _reason(evidence.gateway_gone, "see the gateway's log, and run again")
-    yield from _generator_limit(evidence)
+    if not evidence.generator_judged:
+        yield from _generator_limit(evidence)
     if evidence.objectives and all(judged.outcome == "not judged" for judged in evidence.objectives):
         yield _reason("no objective could be judged", evidence.more_samples)
 
@@ -190,9 +194,12 @@ def _rate_missed(evidence: Evidence, judged: JudgedObjective) -> Reason:
 def _warnings(evidence: Evidence) -> Iterator[Reason]:
     generator, window = evidence.generator, evidence.window
     for judged in evidence.objectives:
-        if judged.outcome == "not judged":
+        if judged.outcome == "not judged" and not judged.is_moot:
             remedy = "" if judged.objective.metric in OWN else evidence.more_samples
             yield _warning(one_line(judged), remedy)
+    if evidence.generator_judged:
+        for reason in _generator_limit(evidence):
+            yield _warning(f"{reason.text}: in rates that are not counted as held or not held", reason.remedy)
     pause, longest = generator.gc_pause_ms or 0.0, generator.gc_pause_max_ms or 0.0
     if longest > GC_WARNING_MS or pause > GC_WARNING_SHARE * window.seconds * 1000:
         yield _warning(

@@ -85,6 +85,7 @@ def test_the_breaking_point_is_within_a_tenth_of_where_it_was_put(tmp_path: Path
     assert value is not None
     assert abs(value - limit_per_s) <= 0.1 * limit_per_s
     assert to_probe(found) is None
+    assert measure(found).judges_generator
     tried = [hold.asked_per_s for hold in holds_of(found) if hold.outcome == "broke"]
     assert min(tried) <= 1.1 * value * (1 + 1e-9)
     assert 1 <= len(gateway.loads) <= MOST_PROBES
@@ -146,6 +147,7 @@ def test_a_generator_at_its_limit_in_a_probe_makes_it_invalid(tmp_path: Path) ->
     assert own.value is None
     assert "JMeter used 98% of the processor time" in own.why
     assert [reason.level for reason in measured.reasons] == ["invalid"]
+    assert not measured.judges_generator
 
 
 def test_a_load_cut_short_is_not_probed_and_nothing_is_said_of_it(tmp_path: Path) -> None:

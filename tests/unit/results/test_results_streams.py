@@ -75,6 +75,7 @@ def test_without_a_drop_reconnection_is_not_judged(tmp_path: Path) -> None:
     assert found.own[("drops", "%")].value == 0
     assert found.own[("reconnections", "%")].value is None
     assert found.own[("reconnections", "%")].why == "no stream was dropped"
+    assert found.own[("reconnections", "%")].is_moot
     assert found.reasons == []
 
 

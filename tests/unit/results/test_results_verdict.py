@@ -23,6 +23,7 @@ SLOW = (judged("p95 < 200", 231, "missed"), *MET[1:])
 RATE = (*MET[:2], judged("rate >= 95%", 60, "missed"))
 ERRORS = (MET[0], judged("errors < 0.1", 40, "missed"), judged("rate >= 95%", 60, "missed"))
 UNJUDGED = tuple(one.model_copy(update={"outcome": "not judged", "why": "too few"}) for one in MET)
+MOOT = UNJUDGED[2].model_copy(update={"is_moot": True})
 
 GOOD = Evidence(
     window=Window(from_s=10, to_s=60),
@@ -64,8 +65,14 @@ UNTOLD = generator(waiting_share=None)
         (replace(GOOD, gateway_gone="the gateway was restarted"), "invalid", "restarted"),
         (replace(GOOD, generator=generator(cpu_share=0.91)), "invalid", "91% of the processor time"),
         (replace(GOOD, generator=generator(late_wake_up_p95_ms=21)), "invalid", "woke 21 ms late at P95"),
+        (
+            replace(GOOD, generator=generator(cpu_share=0.91), generator_judged=True),
+            "pass",
+            "in rates that are not counted as held or not held",
+        ),
         (replace(GOOD, objectives=UNJUDGED), "invalid", "no objective could be judged"),
         (replace(GOOD, objectives=(*MET[:2], UNJUDGED[2])), "pass", "too few"),
+        (replace(GOOD, objectives=(*MET[:2], MOOT)), "pass", None),
         (replace(GOOD, objectives=RATE, generator=WAITING), "fail", "threads waited for"),
         (replace(GOOD, objectives=RATE), "invalid", "threads were idle"),
         (replace(GOOD, objectives=RATE, generator=UNTOLD), "invalid", "not keep its rate"),

@@ -50,4 +50,5 @@ def measure(subject: Subject) -> Measurement:
         own={key: value for one in found for key, value in one.own.items()},
         sections=[section for one in found for section in one.sections],
         reasons=[reason for one in found for reason in one.reasons],
+        judges_generator=any(one.judges_generator for one in found),
     )

@@ -66,7 +66,9 @@ def measure(subject: Subject) -> Measurement:
         ("clearance", "s"): Own(errors.seconds, errors.why),
     }
     sections = [_section(subject, found, levels, probes), _recovery_section(latency, errors)]
-    return Measurement(own=own, sections=sections, reasons=reasons)
+    ends = (every[0], every[-1]) if every else ()
+    is_sound = not found.unclear and all(hold.outcome != "generator" for hold in ends)
+    return Measurement(own=own, sections=sections, reasons=reasons, judges_generator=is_sound)
 
 
 def _levels(every: Sequence[Hold]) -> Sequence[Hold]:

@@ -74,3 +74,6 @@ class Measurement:
     sections: list[Section] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     """Warnings, and what makes the run ``fail`` or ``invalid`` beside its objectives."""
+    judges_generator: bool = False
+    """Whether JMeter's part was looked at rate by rate, so that what was found holds wherever else it was the
+    limit."""

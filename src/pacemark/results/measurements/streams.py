@@ -47,15 +47,19 @@ def measure(subject: Subject) -> Measurement:
     untried = dropped - back - away
     drops = Own(100 * dropped / opened) if opened else Own(None, "no stream was opened")
     tried = back + away
-    why = "the load ended before a retry was due" if dropped else "no stream was dropped"
     return Measurement(
-        own={
-            ("drops", "%"): drops,
-            ("reconnections", "%"): Own(100 * back / tried) if tried else Own(None, why),
-        },
+        own={("drops", "%"): drops, ("reconnections", "%"): _reconnections(dropped, back, tried)},
         sections=[_section(digest, opened, dropped, back, tried)],
         reasons=list(_reasons(untried, opened - ended)),
     )
+
+
+def _reconnections(dropped: int, back: int, tried: int) -> Own:
+    if tried:
+        return Own(100 * back / tried)
+    if dropped:
+        return Own(None, "the load ended before a retry was due")
+    return Own(None, "no stream was dropped", is_moot=True)
 
 
 def open_streams(digest: Digest) -> tuple[list[float], list[int]]:
