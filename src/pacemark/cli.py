@@ -11,7 +11,9 @@ from typer.exceptions import TyperException
 
 from pacemark import __version__
 from pacemark.commands import measure, results
+from pacemark.commands.compare import compare
 from pacemark.commands.gui import gui
+from pacemark.commands.history import history
 from pacemark.commands.plans import plans_app
 from pacemark.commands.stack import stack_app
 from pacemark.commands.terminal import complain, say
@@ -32,7 +34,8 @@ app.command(name="run")(measure.run_command)
 app.command()(measure.worker)
 app.command()(results.stats)
 app.command(name="report")(results.report_command)
-app.command()(results.compare)
+app.command()(compare)
+app.command()(history)
 app.add_typer(results.baseline_app, name="baseline")
 app.add_typer(plans_app, name="plans")
 app.add_typer(stack_app, name="stack")

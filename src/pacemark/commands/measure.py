@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacemark.asked import Asked
+from pacemark.commands.compare import ended
 from pacemark.commands.terminal import (
     TIME,
     AsJson,
@@ -40,9 +41,10 @@ from pacemark.jmeter.workers.address import PORT, addresses
 from pacemark.jmeter.workers.agent import serve
 from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.probing import most_seconds
+from pacemark.report import comparison_page
 from pacemark.report import console as show
 from pacemark.report.progress import RunProgress
-from pacemark.results import baselines
+from pacemark.results import baselines, history
 from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
 from pacemark.run import DASHBOARD_LIMIT, run, write_dashboard
@@ -224,6 +226,10 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
     err.print(show.verdict_panel(record))
     for line in show.failing_lines(record):
         complain(line)
+    try:
+        history.add(directory)
+    except InputError as error:
+        complain(str(error))
     if (directory / "index.html").is_file():
         tell(f"Report: {directory / 'index.html'}")
     return record, directory
@@ -250,15 +256,15 @@ def _shown(record: RunRecord, directory: Path, baseline: str | None) -> tuple[in
 
 def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
     try:
-        comparison = compare_sides([baseline], str(directory), ())
+        sides = compare_sides([baseline], str(directory), ())
     except PacemarkError as error:
         complain(str(error))
         return error.exit_status
-    err.print(show.comparison_table(comparison))
-    for line in show.regression_lines(comparison):
-        complain(line)
-    shown["comparison"] = comparison.model_dump(mode="json")
-    return Exit.MISSED if comparison.verdict == "worse" else Exit.PASS
+    err.print(show.comparison_table(sides.comparison))
+    comparison_page.write(directory / "comparison.html", sides)
+    tell(f"Comparison: {directory / 'comparison.html'}")
+    shown["comparison"] = sides.comparison.model_dump(mode="json")
+    return ended(sides.comparison)
 
 
 def jmeter(context: typer.Context) -> None:

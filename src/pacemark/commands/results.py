@@ -1,6 +1,5 @@
-"""Results: figures, reports, comparisons, baselines."""
+"""Results: figures, reports, baselines."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +7,8 @@ import typer
 
 from pacemark import report
 from pacemark.commands.terminal import AsJson, complain, out, print_json, say, tell
-from pacemark.errors import Exit, InputError
 from pacemark.report import console as show
-from pacemark.report.comparison import comparison_markdown
 from pacemark.results import baselines
-from pacemark.results.compare import Threshold
-from pacemark.results.sides import compare_sides
 from pacemark.settings import seconds
 from pacemark.stats import Question, answer
 from pacemark.workloads import workload
@@ -74,54 +69,6 @@ def report_command(
     directory.mkdir(parents=True, exist_ok=True)
     report.write_all(directory, found.record, found.digest, found.summary, title=found.title)
     say(f"{directory / 'index.html'}")
-
-
-def compare(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="BASELINE... CURRENT", help="Names, runs, JTLs, digests.")
-    ],
-    p50: Annotated[str | None, typer.Option("--threshold-p50", help="Such as 10% or 20ms.")] = None,
-    p90: Annotated[str | None, typer.Option("--threshold-p90")] = None,
-    p95: Annotated[str | None, typer.Option("--threshold-p95", help="[default: 10%]")] = None,
-    p99: Annotated[str | None, typer.Option("--threshold-p99")] = None,
-    mean: Annotated[str | None, typer.Option("--threshold-mean")] = None,
-    throughput: Annotated[
-        str | None, typer.Option("--threshold-throughput", help="Such as 5% or 20/s.")
-    ] = None,
-    error: Annotated[
-        str | None, typer.Option("--threshold-error", help="Percentage points. [default: 0.5%]")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare even what is not of the same kind.")
-    ] = False,
-    as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-) -> int:
-    """Compare the last of the sources with those before it; a folder of runs stands for all of them."""
-    if as_json and markdown:
-        raise InputError("--json and --markdown exclude each other", "give one of them")
-    if len(sources) < 2:
-        raise InputError("compare needs a baseline and what to compare with it", "give BASELINE... CURRENT")
-    given = {
-        "p50": p50,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "mean": mean,
-        "throughput": throughput,
-        "error": error,
-    }
-    thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
-    comparison = compare_sides(sources[:-1], sources[-1], thresholds, force=force)
-    if as_json:
-        print_json(comparison.model_dump(mode="json"))
-    elif markdown:
-        sys.stdout.write(comparison_markdown(comparison))
-    else:
-        out.print(show.comparison_table(comparison))
-    for line in show.regression_lines(comparison):
-        complain(line)
-    return Exit.MISSED if comparison.verdict == "worse" else Exit.PASS
 
 
 @baseline_app.command("save")

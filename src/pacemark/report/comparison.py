@@ -11,13 +11,14 @@ ALL_LABELS = "All labels"
 NAMES = {"throughput": "rate", "error": "errors"}
 MARKS = {"worse": "❌", "better": "✅", "same": "✅", "inconclusive": "➖"}
 CHANGE_MARKS = {
-    "regressed": "❌ regressed",
+    "worse": "❌ worse",
     "inconclusive": "➖ inconclusive",
-    "improved": "✅ improved",
+    "not comparable": "➖ not comparable",
+    "better": "✅ better",
     "same": "same",
     "shown": "",
 }
-_ORDER = {"regressed": 0, "inconclusive": 1, "improved": 2, "same": 3, "shown": 4}
+_ORDER = {name: rank for rank, name in enumerate(CHANGE_MARKS)}
 _UNITS = {"throughput": "/s", "error": "%"}
 
 
@@ -27,16 +28,22 @@ def comparison_markdown(comparison: Comparison, *, title: str = "Compared with t
         f"## {MARKS[comparison.verdict]} {comparison.verdict.upper()}: {escaped(title)}",
         escaped(headline(comparison)),
         _changes(judged(comparison)),
-        "\n".join(f"- {escaped(note)}" for note in _compared_notes(comparison)),
+        "\n".join(f"- {escaped(note)}" for note in all_notes(comparison)),
         f"<details><summary>Every figure</summary>\n\n{_changes(comparison.changes)}\n\n</details>",
         f"<sub>{escaped(terms(comparison))}</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def not_comparable_markdown(differing: Sequence[str]) -> str:
+    """That runs are not of one kind, and in what."""
+    lines = "\n".join(f"- {escaped(line)}" for line in differing)
+    return f"## ⚠️ NOT COMPARABLE\n\nThe runs differ in kind:\n\n{lines}\n"
+
+
 def worst_first(changes: Iterable[Change]) -> list[Change]:
-    """Regressions first, the largest relative one on top; then what may be chance, improved, stayed and was
-    only shown."""
+    """What got worse first, the largest relative change on top; then what is not known, got better, stayed
+    and was only shown."""
     return sorted(
         changes, key=lambda change: (_ORDER[change.outcome], -_worsening(change), change.label or "")
     )
@@ -77,28 +84,87 @@ def delta(change: Change) -> str:
     return f"{_signed(change.change_percent)} %"
 
 
+def noise(change: Change) -> str:
+    """What a change must exceed so as not to be chance: ``± 12 ms``, ``± 0.2 points``."""
+    if change.noise is None:
+        return numerals.ABSENT
+    unit = "points" if change.metric == "error" else _unit(change)
+    return f"± {numerals.significant(change.noise, 2)} {unit}"
+
+
+def outcome(change: Change) -> str:
+    """``worse``, ``inconclusive: 7 runs a side``: what came of it, and why."""
+    if change.outcome == "shown":
+        return ""
+    why = f"{change.runs_needed} runs a side" if change.runs_needed else change.why
+    return f"{change.outcome}: {why}" if why else change.outcome
+
+
 def headline(comparison: Comparison) -> str:
     """What came of the comparison, as one sentence."""
-    regressed = len(comparison.regressions)
-    parts = [f"{regressed} regression{'' if regressed == 1 else 's'}"] if regressed else []
+    counted = Counter(change.outcome for change in comparison.changes)
+    parts = [f"{counted['worse']} worse"] if counted["worse"] else []
     if comparison.missing:
         parts.append(f"missing: {', '.join(comparison.missing)}")
-    if parts:
-        return f"{'; '.join(parts)}."
-    counted = Counter(change.outcome for change in comparison.changes)
-    parts = [f"{counted['improved']} improved"] if counted["improved"] else []
+    parts = parts or ["Nothing worse"]
+    if counted["better"]:
+        parts.append(f"{counted['better']} better")
     if counted["inconclusive"]:
-        parts.append(f"{counted['inconclusive']} inconclusive: too few samples to tell a change from chance")
-    return f"No regression; {', '.join(parts)}." if parts else "No regression."
+        parts.append(f"{counted['inconclusive']} inconclusive{_deciding(comparison)}")
+    if counted["not comparable"]:
+        parts.append(f"{counted['not comparable']} not comparable")
+    return f"{'; '.join(parts)}."
 
 
 def terms(comparison: Comparison) -> str:
     """What was compared with what and by which thresholds, as one line."""
-    runs = f" of {comparison.baseline_runs} runs" if comparison.baseline_runs > 1 else ""
     return (
-        f"{comparison.baseline_count:,} samples{runs} against {comparison.current_count:,}, "
+        f"{_samples(comparison.baseline_count, comparison.baseline_runs)} against "
+        f"{_samples(comparison.current_count, comparison.current_runs)}, "
         f"latencies counted as {comparison.basis}, allowed: {', '.join(comparison.thresholds)}"
     )
+
+
+def all_notes(comparison: Comparison) -> list[str]:
+    """What there is to know beside the figures: where the noise is from, labels of one side only."""
+    return [
+        *(f"noise {line}" for line in comparison.noise),
+        *(f"{label}: not in the current samples" for label in comparison.missing),
+        *(f"{label}: not comparable, not in the baseline" for label in comparison.new),
+        *comparison.notes,
+    ]
+
+
+def regression_lines(comparison: Comparison) -> list[str]:
+    """What got worse: one line for each regression, and for each label that vanished."""
+    lines = [regression_line(change) for change in worst_first(comparison.regressions)]
+    return lines + [f"no samples of {label}, which the baseline has" for label in comparison.missing]
+
+
+def regression_line(change: Change) -> str:
+    """A regression as one line with metric, values, allowance, noise and label."""
+    return (
+        f"{metric(change)} {value(change, change.current)}, "
+        f"was {value(change, change.baseline)} ({delta(change)}), "
+        f"allowed {change.threshold}, noise {noise(change)} ({change.label or ALL_LABELS})"
+    )
+
+
+def _deciding(comparison: Comparison) -> str:
+    """How many runs would decide what is inconclusive, as far as that is known."""
+    runs = comparison.runs_needed
+    if runs is None:
+        return ""
+    more = [
+        f"{runs - there} more {side}"
+        for side, there in (("baseline", comparison.baseline_runs), ("current", comparison.current_runs))
+        if runs > there
+    ]
+    return f", {runs} runs on each side would decide ({' and '.join(more)})" if more else ""
+
+
+def _samples(count: int, runs: int) -> str:
+    return f"{count:,} samples of {runs} runs" if runs > 1 else f"{count:,} samples"
 
 
 def _changes(listed: Sequence[Change]) -> str:
@@ -110,17 +176,17 @@ def _changes(listed: Sequence[Change]) -> str:
             escaped(value(change, change.current)),
             escaped(delta(change)),
             escaped(change.threshold),
-            CHANGE_MARKS[change.outcome],
+            escaped(noise(change)),
+            _marked(change),
         )
         for change in listed
     ]
-    return table(("Label", "Metric", "Baseline", "Current", "Change", "Allowed", "Outcome"), rows, left=2)
+    header = ("Label", "Metric", "Baseline", "Current", "Change", "Allowed", "Noise", "Outcome")
+    return table(header, rows, left=2)
 
 
-def _compared_notes(comparison: Comparison) -> Iterable[str]:
-    yield from (f"{label}: not in the current samples" for label in comparison.missing)
-    yield from (f"{label}: not in the baseline" for label in comparison.new)
-    yield from comparison.notes
+def _marked(change: Change) -> str:
+    return CHANGE_MARKS[change.outcome] + escaped(outcome(change).removeprefix(change.outcome))
 
 
 def _unit(change: Change) -> str:

@@ -29,9 +29,8 @@ LEVEL_COLORS = {
     "worse": "red",
     "better": "green",
     "same": "green",
-    "regressed": "red",
-    "improved": "green",
     "inconclusive": "yellow",
+    "not comparable": "yellow",
     "shown": "",
     "missed": "red",
     "not judged": "bright_black",
@@ -58,11 +57,11 @@ def failing_lines(record: RunRecord) -> list[str]:
 
 def objectives_table(objectives: Sequence[JudgedObjective]) -> Table:
     """Each objective with its value, its limit and what came of it."""
-    table = _table("Objective", "Requests", ">Measured", ">Limit", "Outcome")
+    table = plain_table("Objective", "Requests", ">Measured", ">Limit", "Outcome")
     for judged in objectives:
         table.add_row(
             Text(wording.metric(judged)),
-            _label(judged.objective.label or "all"),
+            label_text(judged.objective.label or "all"),
             Text(numerals.judged_value(judged)),
             Text(numerals.limit(judged.objective)),
             Text(judged.outcome, style=LEVEL_COLORS[judged.outcome]),
@@ -74,11 +73,11 @@ def summary_table(summary: Summary) -> Table:
     """The figures by label, in milliseconds; with response p95 where it is known. Fits 80 columns."""
     known = summary.total.response is not None
     response = (">resp\np95 ms",) if known else ()
-    table = _table(
+    table = plain_table(
         "Label", ">Samples", ">Errors\n%", ">Rate\n/s", ">p50\nms", ">p95\nms", ">p99\nms", *response
     )
     for label, figures in summary.labels.items():
-        table.add_row(_label(label), *_cells(figures, known))
+        table.add_row(label_text(label), *_cells(figures, known))
     table.add_section()
     table.add_row(Text("All labels"), *_cells(summary.total, known), style="bold")
     return table
@@ -86,7 +85,7 @@ def summary_table(summary: Summary) -> Table:
 
 def findings_table(findings: Iterable[Finding]) -> Table:
     """What the preflight found, each with its remedy beneath it."""
-    table = _table("Check", "", "Finding")
+    table = plain_table("Check", "", "Finding")
     for finding in findings:
         detail = Text(printable(finding.detail))
         if finding.remedy:
@@ -99,64 +98,52 @@ def findings_table(findings: Iterable[Finding]) -> Table:
 
 def comparison_table(comparison: Comparison) -> RenderableType:
     """What changed, worst first, of the metrics that a threshold is on."""
-    table = _table("Label", "Metric", ">Baseline", ">Current", ">Change", "Outcome")
+    table = plain_table("Label", "Metric", ">Baseline", ">Current", ">Change", ">Noise", "Outcome")
     for change in compared.judged(comparison):
         style = LEVEL_COLORS[change.outcome]
         table.add_row(
-            _label(change.label or compared.ALL_LABELS),
+            label_text(change.label or compared.ALL_LABELS),
             Text(compared.metric(change)),
             Text(compared.value(change, change.baseline)),
             Text(compared.value(change, change.current)),
             Text(compared.delta(change), style=style),
-            Text("" if change.outcome == "shown" else change.outcome, style=style),
+            Text(compared.noise(change)),
+            Text(compared.outcome(change), style=style),
         )
     headline = Text(comparison.verdict.upper(), style=f"bold {LEVEL_COLORS[comparison.verdict]}")
     headline.append(f"  {printable(compared.headline(comparison))}", style="not bold default")
     terms = Text(printable(compared.terms(comparison)), style="bright_black")
-    notes = [f"{label}: not in the current samples" for label in comparison.missing]
-    notes += [f"{label}: not in the baseline" for label in comparison.new]
-    lines = [Text(printable(note), style="yellow") for note in (*notes, *comparison.notes)]
+    lines = [Text(printable(note), style="yellow") for note in compared.all_notes(comparison)]
     return Group(headline, Text(), table, Text(), terms, *lines)
-
-
-def regression_lines(comparison: Comparison) -> list[str]:
-    """What got worse: one line for each regression, with metric, values, allowance and label."""
-    lines = [
-        f"{compared.metric(change)} {compared.value(change, change.current)}, "
-        f"was {compared.value(change, change.baseline)} ({compared.delta(change)}), "
-        f"allowed {change.threshold} ({change.label or compared.ALL_LABELS})"
-        for change in compared.worst_first(comparison.regressions)
-    ]
-    return lines + [f"no samples of {label}, which the baseline has" for label in comparison.missing]
 
 
 def runs_table(runs: Iterable[tuple[RunRecord, Path]]) -> Table:
     """Several runs of one command, a row each: the verdict, what decided it, and where it is."""
-    table = _table("Verdict", "Workload", "Because", "Run")
+    table = plain_table("Verdict", "Workload", "Because", "Run")
     for record, directory in runs:
         reasons = [reason for reason in wording.reasons(record) if reason.level != "warning"]
         why = reasons[0].text if reasons else wording.headline(record)
         table.add_row(
             Text(record.verdict, style=f"bold {COLORS[record.verdict]}"),
-            _label(record.workload),
-            _label(why),
-            _label(str(directory)),
+            label_text(record.workload),
+            label_text(why),
+            label_text(str(directory)),
         )
     return table
 
 
 def baselines_table(baselines: Iterable[Baseline]) -> Table:
     """The kept baselines: what each is of, when it was measured, and its verdict."""
-    table = _table("Name", "Workload", "Scale", "Measured", ">Rate\n/s", "Gateway", "Verdict")
+    table = plain_table("Name", "Workload", "Scale", "Measured", ">Rate\n/s", "Gateway", "Verdict")
     for baseline in baselines:
         record = baseline.record
         table.add_row(
-            _label(baseline.name),
-            _label(record.workload),
-            _label(record.scale),
+            label_text(baseline.name),
+            label_text(record.workload),
+            label_text(record.scale),
             Text(record.started.strftime("%Y-%m-%d\n%H:%M %Z")),
             Text(numerals.plain(record.load.rate_per_s)),
-            _label(record.gateway.version or "unknown"),
+            label_text(record.gateway.version or "unknown"),
             Text(record.verdict, style=COLORS[record.verdict]),
         )
     return table
@@ -164,7 +151,7 @@ def baselines_table(baselines: Iterable[Baseline]) -> Table:
 
 def plans_table(workloads: Iterable[Workload]) -> Table:
     """The test matrix: each workload with its load and objectives at scale ``full``."""
-    table = _table("Workload\n  protocol", ">Threads", ">Duration\nramp-up", ">Rate\n/s", "Objectives")
+    table = plain_table("Workload\n  protocol", ">Threads", ">Duration\nramp-up", ">Rate\n/s", "Objectives")
     table.columns[0].no_wrap = True
     for workload in workloads:
         load = workload.scales["full"]
@@ -180,12 +167,14 @@ def plans_table(workloads: Iterable[Workload]) -> Table:
 
 def services_table(state: State) -> RenderableType:
     """The local stack: each service, whether it is ready, where it listens, its process."""
-    table = _table("Service", "State", "Address", ">Process")
+    table = plain_table("Service", "State", "Address", ">Process")
     for name, service in state.services.items():
         ended = service.exit_code is not None
         word = f"ended ({service.exit_code})" if ended else "ready" if service.ready else "starting"
         style = "red" if ended else "green" if service.ready else "yellow"
-        table.add_row(_label(name), Text(word, style=style), _label(service.url), Text(str(service.pid)))
+        table.add_row(
+            label_text(name), Text(word, style=style), label_text(service.url), Text(str(service.pid))
+        )
     parts: list[RenderableType] = [Text(state.phase, style="bold"), table]
     return Group(*parts, Text(printable(state.reason), style="red")) if state.reason else Group(*parts)
 
@@ -230,11 +219,12 @@ def _reason(level: str, text: str, remedy: str) -> Text:
     return line
 
 
-def _label(text: str) -> Text:
+def label_text(text: str) -> Text:
+    """A server's or a user's text in a cell, folded where it is long."""
     return Text(printable(text), overflow="fold")
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
     """A plain table; a column whose name starts with ``>`` stands right and never wraps."""
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bright_black")
     for name in columns:

@@ -42,7 +42,7 @@ def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title:
     data = chart_data(record, digest, summary)
     failed = failures(summary)
     return (
-        _environment()
+        environment()
         .get_template("index.html")
         .render(
             title=title,
@@ -58,7 +58,7 @@ def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title:
             words=wording,
             limits=limits,
             version=__version__,
-            **_inlined(),
+            **inlined("charts.js"),
         )
     )
 
@@ -75,7 +75,8 @@ def embedded_json(value: Any) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The room's templates, with the numerals as filters; everything is escaped."""
     environment = Environment(
         loader=PackageLoader("pacemark.report", "templates"),
         autoescape=True,
@@ -100,13 +101,13 @@ def _environment() -> Environment:
 
 
 @cache
-def _inlined() -> dict[str, Markup]:
-    """The page's own style and scripts, and the policy that allows just them."""
+def inlined(own_script: str) -> dict[str, Markup]:
+    """A page's own style and scripts, and the policy that allows just them."""
     room = files("pacemark.report")
     chart_library = (room / "vendor/uplot/uPlot.iife.min.js").read_text(encoding="utf-8")
     chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8")
     style = chart_style + (room / "templates/page.css").read_text(encoding="utf-8")
-    script = (room / "templates/charts.js").read_text(encoding="utf-8")
+    script = (room / "templates" / own_script).read_text(encoding="utf-8")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(chart_library)} {_hash(script)}"

@@ -1,76 +1,36 @@
-"""Two sets of samples side by side: what changed, and what of it is a regression."""
+"""Two sets of runs side by side: what changed, and what of it is a regression."""
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, Self, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from pacemark.errors import InputError
+from pacemark.results import noise
+from pacemark.results.bootstrap import LEAST_BEYOND, LEAST_UNITS, units_of
 from pacemark.results.digest import Digest, merge
-from pacemark.results.statistics import PERCENTS, exact_mean, percentile, percentile_interval
+from pacemark.results.noise import Source, Spread
+from pacemark.results.statistics import PERCENTS, exact_mean, percentile
+from pacemark.results.threshold import METRICS, ComparedMetric, Threshold
 from pacemark.workloads.objective import Basis
 
-ComparedMetric = Literal["p50", "p90", "p95", "p99", "mean", "throughput", "error"]
-LimitUnit = Literal["%", "ms", "/s"]
-Outcome = Literal["regressed", "improved", "same", "inconclusive", "shown"]
-
-_UNITS: Mapping[str, tuple[LimitUnit, ...]] = {"throughput": ("%", "/s"), "error": ("%",)}
-_LATENCY_UNITS: tuple[LimitUnit, ...] = ("%", "ms")
-_LEAST_CHANGE_MS = 1
-"""JMeter records whole milliseconds: a latency that moved by one may not have moved at all."""
-
-
-class Threshold(BaseModel):
-    """By how much a metric may get worse: relative (``%``) or absolute; for ``error`` percentage points."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    metric: ComparedMetric
-    limit: Fraction
-    unit: LimitUnit
-
-    @classmethod
-    def parse(cls, metric: str, text: str) -> Self:
-        """Read ``10%``, ``20ms`` (latencies) or ``5/s`` (throughput) for one of the compared metrics.
-
-        Raises:
-            InputError: the metric or the text is none of these.
-        """
-        if metric not in get_args(ComparedMetric):
-            raise InputError(f"no threshold on '{metric}'", f"use {', '.join(get_args(ComparedMetric))}")
-        units = _UNITS.get(metric, _LATENCY_UNITS)
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%|ms|/s)\s*", text)
-        if match is None or match[2] not in units:
-            examples = " or ".join(f"5{unit}" for unit in units)
-            raise InputError(
-                f"cannot read the threshold '{text}' on {metric}", f"write for example {examples}"
-            )
-        return cls.model_validate({"metric": metric, "limit": Fraction(match[1]), "unit": match[2]})
-
-    def allowed(self, baseline: Fraction) -> Fraction:
-        """The change that still counts as the same, in the metric's own unit."""
-        if self.unit == "%" and self.metric != "error":
-            return abs(baseline) * self.limit / 100
-        return self.limit
-
-    def __str__(self) -> str:
-        return f"{float(self.limit):g} percentage points" if self.metric == "error" else self._plain()
-
-    def _plain(self) -> str:
-        return f"{float(self.limit):g}{' ms' if self.unit == 'ms' else self.unit}"
-
+Outcome = Literal["worse", "better", "same", "inconclusive", "not comparable", "shown"]
+Verdict = Literal["worse", "better", "same", "inconclusive"]
+Past = Mapping[tuple[str | None, ComparedMetric], Sequence[float]]
+"""Figures of earlier runs of the same kind, oldest first, by label (None: all) and metric."""
 
 DEFAULT_THRESHOLDS = (Threshold.parse("p95", "10%"), Threshold.parse("error", "0.5%"))
+
+EFFECT = 2
+"""A comparison must be able to find a change of twice the threshold, else it is inconclusive."""
 
 
 class Change(BaseModel):
     """One metric of one label (None: all samples) on both sides.
 
-    Latencies in ms, ``throughput`` in samples a second, ``error`` in percent. ``outcome`` is ``shown`` where
-    no threshold was given for the metric or a side has no value, and ``inconclusive`` where a percentile
-    moved beyond its threshold but the 99 % intervals of both sides overlap: too few samples to tell.
+    Latencies in ms, ``throughput`` in samples a second, ``error`` in percent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,7 +43,14 @@ class Change(BaseModel):
     change_percent: float | None
     """Relative to the baseline; None where that is 0."""
     threshold: str
+    noise: float | None = None
+    """What a change must exceed so as not to be chance, in the metric's unit; None where unknown."""
     outcome: Outcome
+    """``shown`` where no threshold was given for the metric, ``not comparable`` where a side has no value."""
+    runs_needed: int | None = None
+    """Where it is inconclusive: runs on each side that would decide; None where no number is known."""
+    why: str = ""
+    """Where it is inconclusive or not comparable: the reason."""
 
 
 class Comparison(BaseModel):
@@ -93,6 +60,7 @@ class Comparison(BaseModel):
 
     basis: Basis
     baseline_runs: int
+    current_runs: int
     baseline_count: int
     current_count: int
     changes: list[Change]
@@ -101,54 +69,130 @@ class Comparison(BaseModel):
     new: list[str]
     """Labels that the baseline lacks."""
     thresholds: list[str]
-    verdict: Literal["worse", "better", "same", "inconclusive"]
+    noise: list[str]
+    """How far runs are taken to differ by themselves, and how that is known."""
+    verdict: Verdict
     notes: list[str]
 
     @property
     def regressions(self) -> list[Change]:
-        """The changes beyond a threshold, for the worse."""
-        return [change for change in self.changes if change.outcome == "regressed"]
+        """The changes beyond a threshold and the noise, for the worse."""
+        return [change for change in self.changes if change.outcome == "worse"]
+
+    @property
+    def runs_needed(self) -> int | None:
+        """Runs on each side that would decide all that is inconclusive; None where no number is known."""
+        needed = [change.runs_needed for change in self.changes if change.outcome == "inconclusive"]
+        known = [runs for runs in needed if runs is not None]
+        return max(known) if known and len(known) == len(needed) else None
+
+
+class _Runs:
+    """The runs of one side, and all of them together."""
+
+    def __init__(self, each: Sequence[Digest], pooled: Digest | None = None) -> None:
+        self.each = list(each)
+        self.pooled = pooled or (each[0] if len(each) == 1 else merge(each))
+
+    def only(self, label: str | None) -> "_Runs":
+        """Those of one label; None: all."""
+        if label is None:
+            return self
+        each = [digest.only(label) for digest in self.each]
+        return _Runs(each, self.pooled.only(label) if len(each) > 1 else each[0])
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A metric of a label on both sides, and how far one run's figure strays; None: unknown."""
+
+    label: str | None
+    metric: ComparedMetric
+    before: Fraction | None
+    after: Fraction | None
+    runs: tuple[int, int]
+    threshold: Threshold | None = None
+    spread: Spread | None = None
+    past: float = 0
+    """Degrees of freedom of the history."""
+    why: str = ""
+
+    @property
+    def worse(self) -> Fraction:
+        assert self.before is not None
+        assert self.after is not None
+        return self.before - self.after if self.metric == "throughput" else self.after - self.before
 
 
 def compare(
     baselines: Sequence[Digest],
-    current: Digest,
+    currents: Sequence[Digest],
     thresholds: Sequence[Threshold] = (),
     *,
+    past: Past | None = None,
     basis: Basis = "elapsed",
 ) -> Comparison:
-    """Compare ``current`` with the pooled ``baselines``, each cut to its measured window before.
+    """Compare ``currents`` with ``baselines``, each a run cut to its measured window before.
 
-    Only the given thresholds apply; with none, p95 10 % and error 0.5 percentage points. A change counts
-    when it exceeds its threshold, compared exactly; one of a latency also when it is more than 1 ms, one of
-    a percentile when the 99 % intervals of both sides lie apart.
-    Throughput regresses downwards, everything else upwards.
+    Only the given thresholds apply; with none, p95 10 % and error 0.5 percentage points. The figures are
+    those of a side's runs pooled. A change counts, for the worse or the better, when it exceeds both its
+    threshold, compared exactly, and the noise (``results.noise``). It is the same when it is within the
+    threshold and one of twice the threshold would have been found in 95 of 100 cases; else inconclusive, and
+    ``runs_needed`` says with how many runs on each side it would have been. Throughput gets worse downwards,
+    everything else upwards.
+
+    Args:
+        past: what tells the noise between runs where the runs given are too few to.
 
     Raises:
         InputError: a side has no samples.
     """
-    pooled = merge(baselines)
-    for side, digest in (("baseline", pooled), ("current", current)):
+    sides = [_Runs([digest.without_lifetimes() for digest in side]) for side in (baselines, currents)]
+    before, after = (side.pooled for side in sides)
+    for name, digest in (("baseline", before), ("current", after)):
         if not digest.count:
-            raise InputError(f"the {side} has no samples in its window", "compare runs that have")
+            raise InputError(f"the {name} has no samples in its window", "compare runs that have")
     given = {threshold.metric: threshold for threshold in thresholds or DEFAULT_THRESHOLDS}
-    before, after = set(pooled.labels), set(current.labels)
-    changes = _changes(None, pooled, current, given, basis)
-    for label in sorted(before & after):
-        changes += _changes(label, pooled.only(label), current.only(label), given, basis)
-    missing = sorted(before - after)
+    common = sorted(set(before.labels) & set(after.labels))
+    cases = [
+        case
+        for label in (None, *common)
+        for case in _cases(label, [side.only(label) for side in sides], given, past or {}, basis)
+    ]
+    alone = len({*before.labels, *after.labels}) == 1
+    tests = [
+        one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
+    ]
+    changes = [_change(case, max(1, len(tests))) for case in cases]
+    missing = sorted(set(before.labels) - set(after.labels))
     return Comparison(
         basis=basis,
-        baseline_runs=pooled.runs,
-        baseline_count=pooled.count,
-        current_count=current.count,
+        baseline_runs=len(baselines),
+        current_runs=len(currents),
+        baseline_count=before.count,
+        current_count=after.count,
         changes=changes,
         missing=missing,
-        new=sorted(after - before),
+        new=sorted(set(after.labels) - set(before.labels)),
         thresholds=[f"{metric} {threshold}" for metric, threshold in given.items()],
+        noise=_noise_notes(cases),
         verdict=_verdict(changes, missing),
-        notes=list(dict.fromkeys((*pooled.notes, *current.notes))),
+        notes=list(dict.fromkeys((*before.notes, *after.notes))),
     )
+
+
+def value(digest: Digest, metric: ComparedMetric, basis: Basis = "elapsed") -> Fraction | None:
+    """A metric of a digest, exact; None without samples."""
+    match metric:
+        case "throughput":
+            return Fraction(digest.count) / Fraction(str(digest.seconds)) if digest.seconds > 0 else None
+        case "error":
+            return Fraction(digest.errors * 100, digest.count) if digest.count else None
+        case "mean":
+            return exact_mean(digest, basis)
+        case _:
+            found = percentile(digest, PERCENTS[metric], basis=basis)
+            return None if found is None else Fraction(found)
 
 
 def differences(fingerprint: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
@@ -161,82 +205,110 @@ def differences(fingerprint: Mapping[str, str], other: Mapping[str, str]) -> lis
     ]
 
 
-def _changes(
-    label: str | None, before: Digest, after: Digest, given: Mapping[ComparedMetric, Threshold], basis: Basis
-) -> list[Change]:
-    metrics: tuple[ComparedMetric, ...] = get_args(ComparedMetric)
-    changes = [
-        _change(label, metric, _value(before, metric, basis), _value(after, metric, basis), given.get(metric))
-        for metric in metrics
-    ]
-    return [
-        change.model_copy(update={"outcome": "inconclusive"})
-        if change.outcome in ("regressed", "improved") and _may_be_chance(change.metric, before, after, basis)
-        else change
-        for change in changes
-    ]
-
-
-def _may_be_chance(metric: ComparedMetric, before: Digest, after: Digest, basis: Basis) -> bool:
-    """Whether the intervals of a percentile on both sides overlap."""
-    if metric not in PERCENTS:
-        return False
-    old = percentile_interval(before, PERCENTS[metric], basis=basis)
-    new = percentile_interval(after, PERCENTS[metric], basis=basis)
-    if old is None or new is None:
-        return True
-    return (old[1] is None or new[0] <= old[1]) and (new[1] is None or old[0] <= new[1])
-
-
-def _value(digest: Digest, metric: ComparedMetric, basis: Basis) -> Fraction | None:
-    match metric:
-        case "throughput":
-            return Fraction(digest.count) / Fraction(str(digest.seconds)) if digest.seconds > 0 else None
-        case "error":
-            return Fraction(digest.errors * 100, digest.count)
-        case "mean":
-            return exact_mean(digest, basis)
-        case _:
-            value = percentile(digest, PERCENTS[metric], basis=basis)
-            return None if value is None else Fraction(value)
-
-
-def _change(
+def _cases(
     label: str | None,
-    metric: ComparedMetric,
-    before: Fraction | None,
-    after: Fraction | None,
-    threshold: Threshold | None,
-) -> Change:
-    delta = None if before is None or after is None else after - before
-    return Change(
-        label=label,
-        metric=metric,
-        baseline=None if before is None else float(before),
-        current=None if after is None else float(after),
+    sides: Sequence[_Runs],
+    given: Mapping[ComparedMetric, Threshold],
+    past: Past,
+    basis: Basis,
+) -> list[_Case]:
+    before, after = (side.pooled for side in sides)
+    runs = (len(sides[0].each), len(sides[1].each))
+    cases = []
+    known = {metric: _known(label, metric, sides, past, basis) for metric in given}
+    unsure = [m for m in given if sum(one.degrees for one in known[m]) < noise.LEAST_DEGREES]
+    inside = [noise.within(run, unsure, basis) for side in sides for run in side.each] if unsure else []
+    for metric in METRICS:
+        case = _Case(label, metric, value(before, metric, basis), value(after, metric, basis), runs)
+        if metric in given:
+            spread = noise.of_a_run(metric, known[metric], [one[metric] for one in inside if metric in one])
+            history = sum(one.degrees for one in known[metric] if one.source == "history")
+            why = "" if spread else _why_unknown(metric, sides)
+            case = replace(case, threshold=given[metric], spread=spread, past=history, why=why)
+        cases.append(case)
+    return cases
+
+
+def _known(
+    label: str | None, metric: ComparedMetric, sides: Sequence[_Runs], past: Past, basis: Basis
+) -> list[Spread]:
+    """What the runs of each side, and those of the history, show of how far a run strays."""
+    values = [[value(run, metric, basis) for run in side.each] for side in sides if len(side.each) > 1]
+    whole = [[float(one) for one in side if one is not None] for side in values]
+    among = noise.between(metric, [side for side in whole if side])
+    before = noise.over_time(metric, past.get((label, metric), ()))
+    return [spread for spread in (among, before) if spread is not None]
+
+
+def _why_unknown(metric: ComparedMetric, sides: Sequence[_Runs]) -> str:
+    runs = [run for side in sides for run in side.each]
+    if any(units_of(run)[0] < LEAST_UNITS for run in runs):
+        slice_s = max(run.slice_s for run in runs)
+        return f"too brief: noise takes {LEAST_UNITS * slice_s} s to know"
+    return f"too few samples: noise takes {LEAST_BEYOND} beyond {metric} to know"
+
+
+def _change(case: _Case, tests: int) -> Change:
+    delta = None if case.before is None or case.after is None else case.after - case.before
+    change = Change(
+        label=case.label,
+        metric=case.metric,
+        baseline=None if case.before is None else float(case.before),
+        current=None if case.after is None else float(case.after),
         change=None if delta is None else float(delta),
-        change_percent=float(delta / before * 100) if delta is not None and before else None,
-        threshold="" if threshold is None else str(threshold),
-        outcome="shown" if threshold is None else _outcome(threshold, before, after),
+        change_percent=float(delta / case.before * 100) if delta is not None and case.before else None,
+        threshold="" if case.threshold is None else str(case.threshold),
+        outcome="shown",
+    )
+    return (
+        change if case.threshold is None else change.model_copy(update=_judged(case, case.threshold, tests))
     )
 
 
-def _outcome(threshold: Threshold, before: Fraction | None, after: Fraction | None) -> Outcome:
-    if before is None or after is None:
-        return "shown"
-    worse = before - after if threshold.metric == "throughput" else after - before
-    least = Fraction(0) if threshold.metric in ("throughput", "error") else Fraction(_LEAST_CHANGE_MS)
-    if abs(worse) <= max(threshold.allowed(before), least):
-        return "same"
-    return "regressed" if worse > 0 else "improved"
+def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
+    """The fields of a change that tell what came of it."""
+    if case.before is None or case.after is None:
+        return {"outcome": "not comparable", "why": "a side has no value"}
+    if case.spread is None:
+        return {"outcome": "inconclusive", "why": case.why}
+    sure = noise.difference(case.metric, case.spread, float(case.before), float(case.after), case.runs)
+    margin, allowed = sure.margin(tests), threshold.allowed(case.before)
+    size = abs(case.worse)
+    if size > allowed and size > margin:
+        return {"outcome": "worse" if case.worse > 0 else "better", "noise": margin}
+    able = sure.finds(float(EFFECT * allowed), tests)
+    if size <= allowed and able:
+        return {"outcome": "same", "noise": margin}
+    effect = float(size if able else EFFECT * allowed)
+    needed = noise.runs_to_find(case.metric, effect, case.spread, float(case.before), tests, past=case.past)
+    why = "" if needed else f"over {noise.MOST_RUNS} runs a side"
+    return {"outcome": "inconclusive", "noise": margin, "runs_needed": needed, "why": why}
 
 
-def _verdict(
-    changes: Sequence[Change], missing: Sequence[str]
-) -> Literal["worse", "better", "same", "inconclusive"]:
+def _noise_notes(cases: Sequence[_Case]) -> list[str]:
+    sources = dict.fromkeys(case.spread.source for case in cases if case.spread)
+    assumed = ", ".join(
+        f"{case.metric} {_assumed(case.metric)}" for case in cases if case.label is None and case.threshold
+    )
+    said: dict[Source, str] = {
+        "default": f"assumed between runs, one standard deviation: {assumed}; with three runs on each side, "
+        "five on one, or a history, theirs is known",
+        "runs": "between runs: as the runs given differ among themselves",
+        "history": "between runs: as those of the history differ from one to the next",
+        "runs and history": "between runs: as the runs given and those of the history differ",
+    }
+    return [said[source] for source in sources]
+
+
+def _assumed(metric: ComparedMetric) -> str:
+    share = noise.DEFAULT_BETWEEN[metric]
+    return f"{share:g} points" if metric == "error" else f"{100 * share:g} %"
+
+
+def _verdict(changes: Sequence[Change], missing: Sequence[str]) -> Verdict:
     outcomes = {change.outcome for change in changes}
-    if missing or "regressed" in outcomes:
+    if missing or "worse" in outcomes:
         return "worse"
-    if "inconclusive" in outcomes:
+    if outcomes & {"inconclusive", "not comparable"}:
         return "inconclusive"
-    return "better" if "improved" in outcomes else "same"
+    return "better" if "better" in outcomes else "same"

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
-from statistics import NormalDist
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, field_serializer
@@ -16,8 +15,6 @@ from pacemark.workloads.objective import Basis
 
 PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
 """The percentiles that are reported, as exact decimal numbers."""
-
-_Z_99 = NormalDist().inv_cdf(0.995)
 
 _HALVINGS = 5
 """Points of a percentile curve in each halving of the distance to 100 %, as HdrHistogram's printed form."""
@@ -167,26 +164,6 @@ def rank(count: int, percent: str | float) -> int:
 def samples_beyond(count: int, percent: str | float) -> int:
     """How many of ``count`` samples lie beyond the percentile's rank: what its value rests on."""
     return count - rank(count, percent)
-
-
-def percentile_interval(
-    digest: Digest, percent: str | float, *, basis: Basis = "elapsed"
-) -> tuple[int, int | None] | None:
-    """Where the percentile of the process behind the samples lies with 99 % confidence, in milliseconds.
-
-    The distribution-free interval between two order statistics: the rank of a quantile q among n independent
-    values is binomial, here by its normal approximation (Conover, Practical Nonparametric Statistics, 3.2).
-    The upper end is None where too few samples lie beyond the percentile to have one. None without samples.
-    """
-    histogram = _histogram(digest, basis)
-    count = int(histogram["count"].sum())
-    if not count:
-        return None
-    share = float(percent) / 100
-    spread = _Z_99 * math.sqrt(count * share * (1 - share))
-    low, high = math.floor(count * share - spread), math.ceil(count * share + spread)
-    upper = _at_rank(histogram, high) if high <= count else None
-    return int(_at_rank(histogram, max(1, low)) or 0), upper
 
 
 def timeline(

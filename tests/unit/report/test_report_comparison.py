@@ -1,13 +1,15 @@
 import re
 
+from lxml import etree
 from report_examples import HOSTILE, Run
 
 from pacemark.report import comparison as compared
-from pacemark.report.comparison import comparison_markdown
-from pacemark.report.console import regression_lines
+from pacemark.report import junit
+from pacemark.report.comparison import comparison_markdown, not_comparable_markdown, regression_lines
 from pacemark.report.markdown import escaped
 from pacemark.results.compare import Change, compare
-from pacemark.results.digest import Digest, merge
+from pacemark.results.digest import Digest
+from pacemark.results.threshold import Threshold
 
 
 def table_rows(markdown: str) -> list[list[str]]:
@@ -16,23 +18,23 @@ def table_rows(markdown: str) -> list[list[str]]:
 
 
 def test_a_comparison_lists_the_worst_first(passed: Run, failed: Run) -> None:
-    markdown = comparison_markdown(compare([measured(passed)] * 8, merge([measured(failed)] * 8)))
+    markdown = comparison_markdown(compare([measured(passed)] * 3, [measured(failed)] * 3))
     assert markdown.startswith("## ❌ WORSE: ")
     judged = table_rows(markdown.partition("<details>")[0])[1:]
-    outcomes = [row[6] for row in judged]
-    assert outcomes[0] == "❌ regressed"
-    assert outcomes == sorted(outcomes, key=["❌ regressed", "➖ inconclusive", "✅ improved", "same"].index)
+    outcomes = [row[7] for row in judged]
+    assert outcomes[0] == "❌ worse"
+    assert outcomes == sorted(outcomes, key=["❌ worse", "✅ better", "same"].index)
     changes = [
-        float(re.sub(r"[^\d.]", "", row[4])) for row in judged if row[6] == "❌ regressed" and row[1] == "p95"
+        float(re.sub(r"[^\d.]", "", row[4])) for row in judged if row[7] == "❌ worse" and row[1] == "p95"
     ]
     assert changes == sorted(changes, reverse=True)
 
 
 def test_a_comparison_names_what_is_missing_and_new(passed: Run, hostile: Run) -> None:
-    markdown = comparison_markdown(compare([measured(hostile)], measured(passed)))
+    markdown = comparison_markdown(compare([measured(hostile)], [measured(passed)]))
     assert f"- {escaped(HOSTILE)}&#58; not in the current samples" in markdown
-    markdown = comparison_markdown(compare([measured(passed)], measured(hostile)))
-    assert f"- {escaped(HOSTILE)}&#58; not in the baseline" in markdown
+    markdown = comparison_markdown(compare([measured(passed)], [measured(hostile)]))
+    assert f"- {escaped(HOSTILE)}&#58; not comparable, not in the baseline" in markdown
 
 
 def measured(run: Run) -> Digest:
@@ -49,7 +51,7 @@ def test_errors_from_nothing_are_worse_than_any_share() -> None:
             change=after - before,
             change_percent=percent,
             threshold="0.5 percentage points",
-            outcome="regressed",
+            outcome="worse",
         )
 
     listed = compared.worst_first([change("a", 1, 3, 200), change("b", 0, 0.75, None)])
@@ -59,23 +61,51 @@ def test_errors_from_nothing_are_worse_than_any_share() -> None:
 
 
 def test_each_regression_is_a_line_with_metric_values_allowance_and_label(passed: Run, failed: Run) -> None:
-    comparison = compare([measured(passed)] * 8, merge([measured(failed)] * 8))
+    comparison = compare([measured(passed)] * 3, [measured(failed)] * 3)
     lines = regression_lines(comparison)
     assert len(lines) == len(comparison.regressions)
     assert any(
-        re.fullmatch(r"p95 \d+ ms, was \d+ ms \(\+[\d,.]+ %\), allowed 10% \(GET /tools\)", line)
+        re.fullmatch(
+            r"p95 \d+ ms, was \d+ ms \(\+[\d,.]+ %\), allowed 10%, noise ± \d+ ms \(GET /tools\)", line
+        )
         for line in lines
     )
 
 
-def test_what_may_be_chance_is_said_to_be_inconclusive(passed: Run) -> None:
-    comparison = compare([measured(passed)], measured(passed))
-    doubtful = [change.model_copy(update={"outcome": "inconclusive"}) for change in comparison.changes]
-    comparison = comparison.model_copy(update={"changes": doubtful, "verdict": "inconclusive"})
-    assert "inconclusive: too few samples" in compared.headline(comparison)
-    assert comparison_markdown(comparison).startswith("## ➖ INCONCLUSIVE: ")
+def test_what_cannot_be_told_says_how_many_runs_would_tell(passed: Run, failed: Run) -> None:
+    comparison = compare([measured(passed)], [measured(passed)], [Threshold.parse("p50", "10%")])
+    needed = comparison.runs_needed
+    assert comparison.verdict == "inconclusive"
+    assert needed is not None
+    said = (
+        f"{needed} runs on each side would decide ({needed - 1} more baseline and {needed - 1} more current)"
+    )
+    assert said in compared.headline(comparison)
+    markdown = comparison_markdown(comparison)
+    assert markdown.startswith("## ➖ INCONCLUSIVE: ")
+    assert f"➖ inconclusive&#58; {needed} runs a side" in markdown
+    assert "- noise assumed between runs, one standard deviation&#58; p50 13 %" in markdown
+
+
+def test_what_is_not_comparable_says_in_what() -> None:
+    markdown = not_comparable_markdown(["scale: ci against full"])
+    assert markdown.startswith("## ⚠️ NOT COMPARABLE")
+    assert "- scale&#58; ci against full" in markdown
+
+
+def test_junit_has_a_case_for_each_label_and_metric(passed: Run, failed: Run, hostile: Run) -> None:
+    worse = compare([measured(passed)] * 3, [measured(failed)] * 3)
+    suite = etree.fromstring(junit.comparison_xml(worse)).find("testsuite")
+    assert suite is not None
+    judged = compared.judged(worse)
+    assert int(suite.get("tests", 0)) == len(judged) == len(suite.findall("testcase"))
+    messages = [failure.get("message") for failure in suite.iter("failure")]
+    assert messages == regression_lines(worse)
+    unsure = compare([measured(hostile)], [measured(passed)])
+    cases = etree.fromstring(junit.comparison_xml(unsure)).iter("testcase")
+    assert any(case.find("failure") is not None and HOSTILE in case.get("name", "") for case in cases)
 
 
 def test_a_missing_label_is_a_line_too(passed: Run, hostile: Run) -> None:
-    lines = regression_lines(compare([measured(hostile)], measured(passed)))
+    lines = regression_lines(compare([measured(hostile)], [measured(passed)]))
     assert f"no samples of {HOSTILE}, which the baseline has" in lines

@@ -1,18 +1,23 @@
-"""Comparison: thresholds, their grammar, and what counts as a change."""
+"""Comparison: what counts as a change, and what cannot be told."""
 
 from pathlib import Path
 
 import pytest
 
 from pacemark.errors import InputError
-from pacemark.results.compare import Change, Comparison, Threshold, compare, differences
+from pacemark.results.compare import Change, Comparison, compare, differences
 from pacemark.results.digest import Digest
+from pacemark.results.threshold import Threshold
 
 
 def _digest(
     tmp_path: Path, latencies: list[int], *, failed: int = 0, label: str = "A", seconds: int = 10
 ) -> Digest:
-    rows = [f"0,{value},{label},{'false' if i < failed else 'true'}" for i, value in enumerate(latencies)]
+    """Samples spread evenly over the seconds, the failed ones evenly among them."""
+    rows = []
+    for i, value in enumerate(latencies):
+        good = (i + 1) * failed // len(latencies) == i * failed // len(latencies)
+        rows.append(f"{i * seconds * 1000 // len(latencies)},{value},{label},{str(good).lower()}")
     path = tmp_path / "samples.jtl"
     path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
     return Digest.from_jtl(path).between(0, seconds)
@@ -23,131 +28,167 @@ def _change(comparison: Comparison, metric: str, label: str | None = None) -> Ch
     return found
 
 
-@pytest.mark.parametrize(
-    ("metric", "text", "shown"),
-    [
-        ("p95", "10%", "10%"),
-        ("p99", " 20 ms ", "20 ms"),
-        ("mean", "2.5%", "2.5%"),
-        ("throughput", "5/s", "5/s"),
-        ("throughput", "5%", "5%"),
-        ("error", "0.5%", "0.5 percentage points"),
-    ],
-)
-def test_thresholds_that_are_read(metric: str, text: str, shown: str) -> None:
-    assert str(Threshold.parse(metric, text)) == shown
-
-
-@pytest.mark.parametrize(
-    ("metric", "text", "allowed"),
-    [
-        ("p95", "10", "5% or 5ms"),
-        ("p95", "5/s", "5% or 5ms"),
-        ("p95", "-5%", "5% or 5ms"),
-        ("throughput", "20ms", "5% or 5/s"),
-        ("error", "5ms", "5%"),
-        ("p42", "5%", "p50, p90, p95, p99, mean, throughput, error"),
-    ],
-)
-def test_thresholds_that_are_refused_say_what_would_be_allowed(metric: str, text: str, allowed: str) -> None:
-    with pytest.raises(InputError) as caught:
-        Threshold.parse(metric, text)
-    assert caught.value.hint.endswith(allowed)
+def _without_noise(base: Digest, current: Digest, *thresholds: tuple[str, str]) -> Comparison:
+    """Three runs on each side that are alike: there is no noise, and the threshold alone decides."""
+    given = [Threshold.parse(*threshold) for threshold in thresholds]
+    return compare([base] * 3, [current] * 3, given)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "threshold", "outcome"),
     [
         (100, 110, "10%", "same"),
-        (100, 111, "10%", "regressed"),
+        (100, 111, "10%", "worse"),
         (100, 90, "10%", "same"),
-        (100, 89, "10%", "improved"),
+        (100, 89, "10%", "better"),
         (100, 120, "20ms", "same"),
-        (100, 121, "20ms", "regressed"),
+        (100, 121, "20ms", "worse"),
         (1, 2, "10%", "same"),
         (0, 1, "0%", "same"),
-        (0, 2, "10%", "regressed"),
+        (0, 2, "10%", "worse"),
     ],
 )
 def test_latency(tmp_path: Path, before: int, after: int, threshold: str, outcome: str) -> None:
-    found = compare(
-        [_digest(tmp_path, [before] * 200)],
-        _digest(tmp_path, [after] * 200),
-        [Threshold.parse("p95", threshold)],
-    )
+    base, current = _digest(tmp_path, [before] * 200), _digest(tmp_path, [after] * 200)
+    found = _without_noise(base, current, ("p95", threshold))
     assert _change(found, "p95").outcome == outcome
     assert _change(found, "p95", "A").outcome == outcome
-    assert found.verdict == {"same": "same", "regressed": "worse", "improved": "better"}[outcome]
+    assert found.verdict == outcome
+    assert found.noise == ["between runs: as the runs given differ among themselves"]
 
 
-def test_a_percentile_of_few_samples_may_be_chance(tmp_path: Path) -> None:
-    base, current = _digest(tmp_path, [400] * 15), _digest(tmp_path, [400] * 14 + [494])
-    found = compare([base], current)
-    assert _change(found, "p95").change == 94
-    assert _change(found, "p95").outcome == "inconclusive"
-    assert (found.verdict, found.regressions) == ("inconclusive", [])
-    many = compare([_digest(tmp_path, [400] * 150)], _digest(tmp_path, [400] * 140 + [494] * 10))
-    assert _change(many, "p95").outcome == "inconclusive"
-    more = compare([_digest(tmp_path, [400] * 150)], _digest(tmp_path, [400] * 130 + [494] * 20))
-    assert _change(more, "p95").outcome == "regressed"
+def test_a_change_beyond_the_threshold_counts_only_beyond_the_noise(tmp_path: Path) -> None:
+    """Runs of 100, 110 and 120 ms and 112, 122 and 132: 11 % apart, but so are the runs of one side."""
+    quiet = [_digest(tmp_path, [ms] * 200) for ms in (109, 110, 111)]
+    noisy = [_digest(tmp_path, [ms] * 200) for ms in (100, 110, 120)]
+    slower = [_digest(tmp_path, [ms] * 200) for ms in (121, 122, 123)]
+    noisy_slower = [_digest(tmp_path, [ms] * 200) for ms in (112, 122, 132)]
+    threshold = [Threshold.parse("p50", "8%")]
+    sure = _change(compare(quiet, slower, threshold), "p50")
+    assert (sure.baseline, sure.current, sure.outcome) == (110, 122, "worse")
+    assert sure.noise is not None
+    assert sure.noise < 12
+    unsure = _change(compare(noisy, noisy_slower, threshold), "p50")
+    assert (unsure.baseline, unsure.current, unsure.outcome) == (110, 122, "inconclusive")
+    assert unsure.noise is not None
+    assert unsure.noise > 12
+    assert unsure.runs_needed is not None
+    assert unsure.runs_needed > 3
+
+
+def test_one_run_on_each_side_has_a_stated_default(tmp_path: Path) -> None:
+    base, current = _digest(tmp_path, [100] * 400), _digest(tmp_path, [104] * 400)
+    found = compare([base], [current], [Threshold.parse("p95", "1%")])
+    change = _change(found, "p95")
+    assert (change.outcome, found.verdict) == ("inconclusive", "inconclusive")
+    assert change.runs_needed == found.runs_needed
+    (said,) = found.noise
+    assert said.startswith("assumed between runs, one standard deviation: p95 ")
+    assert compare([base], [_digest(tmp_path, [200] * 400)]).verdict == "worse"
+
+
+def test_history_tells_the_noise_where_runs_do_not(tmp_path: Path) -> None:
+    base, current = _digest(tmp_path, [100] * 400), _digest(tmp_path, [112] * 400)
+    calm = {(label, "p95"): [100.0, 101.0] * 6 for label in (None, "A")}
+    wild = {(label, "p95"): [80.0, 120.0] * 6 for label in (None, "A")}
+    threshold = [Threshold.parse("p95", "5%")]
+    sure, unsure = (compare([base], [current], threshold, past=past) for past in (calm, wild))  # type: ignore[arg-type]
+    assert (sure.verdict, unsure.verdict) == ("worse", "inconclusive")
+    assert sure.noise == ["between runs: as those of the history differ from one to the next"]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "outcome"), [(1, 6, "same"), (1, 7, "regressed"), (7, 1, "improved"), (3, 3, "same")]
+    ("latencies", "seconds", "why"),
+    [
+        ([400] * 50, 5, "too brief: noise takes 8 s"),
+        ([400] * 50, 20, "too few samples: noise takes 5 beyond"),
+    ],
+)
+def test_what_is_too_little_to_know_the_noise_is_inconclusive(
+    tmp_path: Path, latencies: list[int], seconds: int, why: str
+) -> None:
+    base = _digest(tmp_path, latencies, seconds=seconds)
+    found = compare([base], [base])
+    assert (_change(found, "p95").outcome, found.verdict) == ("inconclusive", "inconclusive")
+    assert _change(found, "p95").why.startswith(why)
+    assert found.runs_needed is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"), [(1, 6, "same"), (1, 7, "worse"), (7, 1, "better"), (3, 3, "same")]
 )
 def test_errors_are_in_percentage_points(tmp_path: Path, before: int, after: int, outcome: str) -> None:
     """0.1 % against 0.6 % is exactly 0.5 points: binary fractions would call it more."""
     base, current = (_digest(tmp_path, [5] * 1000, failed=failed) for failed in (before, after))
-    assert _change(compare([base], current), "error").outcome == outcome
+    assert _change(_without_noise(base, current), "error").outcome == outcome
+
+
+def test_errors_in_one_burst_are_less_sure_than_the_same_errors_spread(tmp_path: Path) -> None:
+    base = _digest(tmp_path, [5] * 6000, seconds=60)
+    spread = _digest(tmp_path, [5] * 6000, seconds=60, failed=100)
+    path = tmp_path / "burst.jtl"
+    rows = [f"{i * 10},5,A,{'false' if 3000 <= i < 3100 else 'true'}" for i in range(6000)]
+    path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
+    burst = Digest.from_jtl(path).between(0, 60)
+    assert burst.errors == spread.errors == 100
+    assert _change(compare([base], [spread]), "error").outcome == "worse"
+    assert _change(compare([base], [burst]), "error").outcome == "inconclusive"
 
 
 @pytest.mark.parametrize(
     ("count", "threshold", "outcome"),
-    [(90, "10%", "same"), (89, "10%", "regressed"), (111, "10%", "improved"), (94, "0.5/s", "regressed")],
+    [(90, "10%", "same"), (89, "10%", "worse"), (111, "10%", "better"), (94, "0.5/s", "worse")],
 )
-def test_throughput_regresses_downwards(tmp_path: Path, count: int, threshold: str, outcome: str) -> None:
+def test_throughput_gets_worse_downwards(tmp_path: Path, count: int, threshold: str, outcome: str) -> None:
     base, current = _digest(tmp_path, [5] * 100), _digest(tmp_path, [5] * count)
-    found = compare([base], current, [Threshold.parse("throughput", threshold)])
+    found = _without_noise(base, current, ("throughput", threshold))
     assert _change(found, "throughput").outcome == outcome
 
 
-def test_pooled_baselines_have_their_mean_throughput(tmp_path: Path) -> None:
+def test_pooled_runs_have_their_mean_throughput(tmp_path: Path) -> None:
     runs = [_digest(tmp_path, [5] * 100), _digest(tmp_path, [15] * 300, seconds=20)]
-    found = compare(runs, _digest(tmp_path, [5] * 100))
+    found = compare(runs, [_digest(tmp_path, [5] * 100)])
     assert _change(found, "throughput").baseline == pytest.approx(400 / 30)
     assert _change(found, "p50").baseline == 15
-    assert (found.baseline_runs, found.baseline_count) == (2, 400)
+    assert (found.baseline_runs, found.current_runs, found.baseline_count) == (2, 1, 400)
 
 
 def test_only_the_given_thresholds_apply(tmp_path: Path) -> None:
     base, current = _digest(tmp_path, [100] * 200), _digest(tmp_path, [300] * 200)
-    found = compare([base], current, [Threshold.parse("throughput", "1%")])
+    found = _without_noise(base, current, ("throughput", "1%"))
     assert found.verdict == "same"
     assert {change.outcome for change in found.changes if change.metric != "throughput"} == {"shown"}
-    assert compare([base], current).thresholds == ["p95 10%", "error 0.5 percentage points"]
-    assert [change.label for change in compare([base], current).regressions] == [None, "A"]
+    by_default = _without_noise(base, current)
+    assert by_default.thresholds == ["p95 10%", "error 0.5 percentage points"]
+    assert [change.label for change in by_default.regressions] == [None, "A"]
 
 
 def test_a_label_that_vanished_is_a_regression(tmp_path: Path) -> None:
     base, current = _digest(tmp_path, [5]), _digest(tmp_path, [5], label="B")
-    found = compare([base], current)
+    found = compare([base], [current])
     assert (found.verdict, found.missing, found.new) == ("worse", ["A"], ["B"])
     assert {change.label for change in found.changes} == {None}
 
 
+def test_lifetimes_are_no_latencies_to_compare(tmp_path: Path) -> None:
+    base = _digest(tmp_path, [5] * 100, label="stream lifetime")
+    with pytest.raises(InputError, match="the baseline has no samples"):
+        compare([base], [base])
+
+
 def test_a_change_against_zero_has_no_percentage(tmp_path: Path) -> None:
-    change = _change(compare([_digest(tmp_path, [0])], _digest(tmp_path, [7])), "p95")
+    change = _change(compare([_digest(tmp_path, [0])], [_digest(tmp_path, [7])]), "p95")
     assert (change.baseline, change.current, change.change, change.change_percent) == (0, 7, 7, None)
 
 
 def test_nothing_is_compared_with_no_samples(tmp_path: Path) -> None:
     digest = _digest(tmp_path, [5])
     with pytest.raises(InputError, match="the current has no samples"):
-        compare([digest], digest.between(5, 8))
+        compare([digest], [digest.between(5, 8)])
 
 
 def test_a_comparison_is_plain_json(tmp_path: Path) -> None:
-    found = compare([_digest(tmp_path, [5])], _digest(tmp_path, [9]))
+    found = compare([_digest(tmp_path, [5])], [_digest(tmp_path, [9])])
     assert Comparison.model_validate_json(found.model_dump_json()) == found
 
 

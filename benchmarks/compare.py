@@ -1,0 +1,119 @@
+"""Can a comparison be believed? By simulation, with noise as real runs have it. Exits with 1 when not.
+
+The noise is that of the embedded gateway, from two times five runs (`pacemark run rest_api_baseline
+--embedded --scale smoke --duration 60s`, ten requests a second, AMD EPYC, 2 cores):
+
+| | alone on the machine | with others at work |
+| :-- | --: | --: |
+| deviation between runs, p50, p95, p99 | 10 %, 6 %, 14 % | 12 %, 45 %, 74 % |
+| deviation between seconds (of the logarithm of a second's p50) | 14 % | 19 % |
+| its correlation with the second before | 0.5 | 0.4 |
+| bursts (seconds of 1.75 times the run's p50) a minute | 0 | 2.8 |
+| how long, and how many times as slow | | 1.3 s, 2.4 |
+
+Simulated are `ALONE`, with a burst a minute all the same, and `SHARED`; in both the whole of a run has an
+offset besides, of 6 % and 12 %.
+
+The claims, with a threshold of 5 % at p95, 60 s at 200 requests a second:
+
+* runs of one and the same gateway are called worse in at most 1 % of comparisons;
+* a gateway that is 10 % slower is called worse in at least 95 %, or else inconclusive, hardly ever the same;
+* with as many runs on each side as an inconclusive comparison asks for, it is called worse in at least 95 %.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from harness import row, table_head
+from noisy_runs import Gateway
+
+from pacemark.results.compare import Comparison, compare
+from pacemark.results.threshold import Threshold
+
+ALONE = Gateway()
+SHARED = Gateway(offset=0.12, sway=0.19, keeps=0.4, bursts_per_min=2.8)
+THRESHOLD = [Threshold.parse("p95", "5%")]
+RISE = 1.1
+SEED = 20260130
+COLUMNS = ("baseline and current", "runs a side", "labels", "comparisons", "worse", "inconclusive", "same")
+
+
+def trial(before: Gateway, after: Gateway, chance: np.random.Generator, runs: int, labels: int) -> Comparison:
+    """A comparison of so many runs of one gateway with as many of another."""
+    sides = [[one.run(chance, labels=labels) for _ in range(runs)] for one in (before, after)]
+    return compare(sides[0], sides[1], THRESHOLD)
+
+
+def case(
+    name: str,
+    gateways: tuple[Gateway, Gateway],
+    trials: int,
+    holds: Callable[[Counter[str]], bool] | None,
+    *,
+    runs: int | None = 1,
+    labels: int = 1,
+) -> tuple[str, bool]:
+    """A row of the table, and whether its claim held. Without ``runs``, each trial takes as many on each side
+    as its own first comparison, of single runs, asked for; those that ask for over 100 are left out."""
+    chance = np.random.default_rng(SEED)
+    outcomes: Counter[str] = Counter()
+    taken = []
+    for _ in range(trials):
+        found = trial(*gateways, chance, runs or 1, labels)
+        if runs is None and found.verdict == "inconclusive":
+            if found.runs_needed is None:
+                continue
+            taken.append(found.runs_needed)
+            found = trial(*gateways, chance, found.runs_needed, labels)
+        outcomes[found.verdict] += 1
+    shown = runs or f"as asked: {min(taken)} to {max(taken)}, median {int(np.median(taken))}"
+    shares = [
+        f"{100 * outcomes[verdict] / outcomes.total():.1f} %" for verdict in ("worse", "inconclusive", "same")
+    ]
+    held = holds is None or holds(outcomes)
+    claim = "no claim" if holds is None else "yes" if held else "**no**"
+    return row(name, shown, labels, outcomes.total(), *shares, claim), held
+
+
+def measured(trials: int) -> Iterator[tuple[str, bool]]:
+    """Every case."""
+
+    def no_alarms(outcomes: Counter[str]) -> bool:
+        return outcomes["worse"] <= 0.01 * outcomes.total()
+
+    def not_missed(outcomes: Counter[str]) -> bool:
+        return outcomes["worse"] + outcomes["inconclusive"] >= 0.95 * outcomes.total()
+
+    def found(outcomes: Counter[str]) -> bool:
+        return outcomes["worse"] >= 0.95 * outcomes.total()
+
+    few = max(1, trials // 5)
+    slower, shared_slower = ALONE.slower(RISE), SHARED.slower(RISE)
+    yield case("alone, the same", (ALONE, ALONE), trials, no_alarms)
+    yield case("alone, the same", (ALONE, ALONE), trials, no_alarms, labels=4)
+    yield case("alone, 10 % slower", (ALONE, slower), trials, not_missed)
+    yield case("alone, the same", (ALONE, ALONE), 3 * few, no_alarms, runs=None)
+    yield case("alone, 10 % slower", (ALONE, slower), few, found, runs=None)
+    yield case("alone, 10 % slower", (ALONE, slower), few, found, runs=None, labels=4)
+    yield case("shared, the same", (SHARED, SHARED), trials, None)
+    yield case("shared, the same", (SHARED, SHARED), trials, no_alarms, runs=3)
+    yield case("shared, the same", (SHARED, SHARED), few, no_alarms, runs=5, labels=4)
+    yield case("shared, 10 % slower", (SHARED, shared_slower), few, not_missed, runs=5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=500, help="of single runs; of many fewer")
+    asked = parser.parse_args()
+    held = []
+    print(table_head(*COLUMNS, "holds"))
+    for line, holds in measured(asked.trials):
+        print(line, flush=True)
+        held.append(holds)
+    raise SystemExit(0 if all(held) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The comparison's and the history's pages in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from report_examples import HOSTILE, example
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from pacemark.report import comparison_page
+from pacemark.results.compare import compare
+from pacemark.results.sides import Side, Sides
+from pacemark.results.statistics import percentile
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Sides:
+    found = []
+    for verdict in ("pass", "fail"):
+        directory = tmp_path_factory.mktemp(verdict)
+        run = example(directory, verdict, seconds=60, rate=40, extra=(HOSTILE,))  # type: ignore[arg-type]
+        digest = run.digest.between(run.record.window.from_s, run.record.window.to_s)
+        found.append(Side([verdict], [directory], [digest], [run.record], [], []))
+    return Sides(*found, compare(found[0].digests, found[1].digests))
+
+
+@pytest.fixture
+def shown(browser: Chrome, sides: Sides, tmp_path: Path) -> Chrome:
+    comparison_page.write(tmp_path / "comparison.html", sides)
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get((tmp_path / "comparison.html").as_uri())
+    return browser
+
+
+def test_it_draws_without_an_error_and_hostile_labels_stay_text(shown: Chrome) -> None:
+    assert shown.get_log("browser") == []
+    assert len(shown.find_elements(By.CSS_SELECTOR, ".plot canvas")) == 3
+    assert HOSTILE in [option.text for option in Select(shown.find_element(By.ID, "view")).options]
+
+
+def test_the_keyboard_reads_both_sides_exact_percentiles(shown: Chrome, sides: Sides) -> None:
+    plot = shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] .plot")
+    live = shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] .live")
+    for _ in range(60):
+        plot.send_keys(Keys.ARROW_RIGHT)
+        if live.get_attribute("textContent").startswith("95 %"):
+            break
+    p95 = [percentile(side.digests[0], "95") for side in (sides.baseline, sides.current)]
+    assert live.get_attribute("textContent") == f"95 %: baseline {p95[0]} ms, current {p95[1]} ms"
+
+
+def test_another_label_is_drawn_when_it_is_chosen(shown: Chrome) -> None:
+    def picture() -> str:
+        return str(
+            shown.execute_script("return document.querySelector('[data-chart=curve] canvas').toDataURL()")
+        )
+
+    before = picture()
+    Select(shown.find_element(By.ID, "view")).select_by_visible_text("GET /tools")
+    assert picture() != before
+    assert shown.get_log("browser") == []
