@@ -146,7 +146,7 @@ def _own(chart: Chart) -> Columns:
     return {
         "unit": chart.unit,
         "short": chart.unit.split(",")[-1].strip(),
-        "at": chart.at_s,
+        "at": chart.at,
         "series": [
             {"name": series.name, "values": _numbers(pl.Series(series.values, dtype=pl.Float64))}
             for series in chart.series

@@ -11,9 +11,9 @@ import polars as pl
 
 from pacemark.results import outcomes
 from pacemark.results.digest import Digest
-from pacemark.results.record import Window
+from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.recovery import LEAST_SAMPLES, WINDOW_S
-from pacemark.results.statistics import LatencyFigures, figures, latency_figures
+from pacemark.results.statistics import figures, latency_figures
 from pacemark.results.verdict import CPU_LIMIT, LATE_WAKE_UP_MS, NAMED_FAILURES
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
 from pacemark.workloads.load import Load

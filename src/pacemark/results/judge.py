@@ -8,8 +8,8 @@ from typing import NamedTuple
 import polars as pl
 
 from pacemark.results.digest import NO_SLOT, Digest
-from pacemark.results.record import JudgedObjective, Window
-from pacemark.results.statistics import PERCENTS, Figures, LatencyFigures, figures, samples_beyond
+from pacemark.results.record import JudgedObjective, LatencyFigures, Window
+from pacemark.results.statistics import PERCENTS, Figures, figures, samples_beyond
 from pacemark.workloads.objective import OWN, Basis, Objective
 
 LEAST_BEYOND = 20

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from pacemark.errors import InputError
 from pacemark.workloads.load import Load
@@ -67,8 +67,28 @@ class Finding(Record):
     remedy: str = ""
 
 
+class LatencyFigures(BaseModel):
+    """Latencies in milliseconds over ``count`` samples, failed ones included; None without samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    mean: float | None
+    min: int | None
+    max: int | None
+    p50: int | None
+    p90: int | None
+    p95: int | None
+    p99: int | None
+    p999: int | None
+
+
 class StageFigures(Record):
-    """Offered against achieved in one stage of the load. Rates in requests a second."""
+    """Offered against achieved in one stage of the load.
+
+    Latencies are those of a stage of constant rate, over its whole slices in the measured window; None of
+    any other. ``response`` is also None where it is not known of every sample.
+    """
 
     name: str
     from_s: float
@@ -78,6 +98,15 @@ class StageFigures(Record):
     started: int
     missed: int
     """Planned requests that had not started when the stage ended; they were dropped."""
+    waiting_share: float | None = None
+    """How busy the threads were with waiting for replies while requests that were due did not start."""
+    elapsed: LatencyFigures | None = None
+    response: LatencyFigures | None = None
+
+    @property
+    def started_share(self) -> float:
+        """Of the requests that were due; 1 where none was."""
+        return self.started / self.due if self.due else 1.0
 
 
 class Column(Record):
@@ -85,6 +114,8 @@ class Column(Record):
 
     name: str
     unit: str = ""
+    has_bars: bool = False
+    """Whether a bar beside each number shows its share of the column's highest."""
 
 
 class Series(Record):
@@ -94,14 +125,25 @@ class Series(Record):
     values: list[float | None]
 
 
+class Mark(Record):
+    """A stretch of a chart's axis that is shaded and named, or a place on it where both ends are equal."""
+
+    from_at: float
+    to_at: float
+    text: str
+
+
 class Chart(Record):
-    """Values over time; ``at_s`` are seconds from the first sample."""
+    """Values over something: seconds from the first sample, requests a second, or percent of the samples."""
 
     title: str
     note: str = ""
     unit: str
-    at_s: list[float]
+    axis: Literal["time", "rate", "percentile"] = "time"
+    at: list[float] = Field(validation_alias=AliasChoices("at", "at_s"))
+    """Where on the axis; ``at_s`` in records of Pacemark's first reports."""
     series: list[Series]
+    marks: list[Mark] = []
 
 
 class Section(Record):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pacemark.results import outcomes
 from pacemark.results.digest import Digest
-from pacemark.results.record import Window
+from pacemark.results.record import LatencyFigures, Window
 from pacemark.workloads.objective import Basis
 
 PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
@@ -18,22 +18,6 @@ PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99
 
 _HALVINGS = 5
 """Points of a percentile curve in each halving of the distance to 100 %, as HdrHistogram's printed form."""
-
-
-class LatencyFigures(BaseModel):
-    """Latencies in milliseconds over ``count`` samples, failed ones included; None without samples."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    count: int
-    mean: float | None
-    min: int | None
-    max: int | None
-    p50: int | None
-    p90: int | None
-    p95: int | None
-    p99: int | None
-    p999: int | None
 
 
 class Figures(BaseModel):

@@ -213,7 +213,7 @@ def _record(verdict: Verdict, load: Load, window: Window, digest: Digest, summar
                         title="Open streams",
                         note="At the end of each second.",
                         unit="streams",
-                        at_s=[float(second) for second in range(20)],
+                        at=[float(second) for second in range(20)],
                         series=[
                             Series(name="open", values=[min(24.0, 2.0 * second) for second in range(20)]),
                             Series(

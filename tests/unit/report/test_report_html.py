@@ -12,8 +12,8 @@ from report_examples import HOSTILE, Run
 from pacemark.report import html, numerals
 from pacemark.report.charts import chart_data
 from pacemark.results.digest import Digest
-from pacemark.results.record import RunRecord
-from pacemark.results.statistics import Figures, LatencyFigures, Summary
+from pacemark.results.record import LatencyFigures, RunRecord
+from pacemark.results.statistics import Figures, Summary
 
 KEYS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 

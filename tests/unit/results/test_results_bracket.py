@@ -6,8 +6,7 @@ import pytest
 
 from pacemark.results.bracket import Bracket
 from pacemark.results.holds import Hold, Outcome
-from pacemark.results.record import Window
-from pacemark.results.statistics import LatencyFigures
+from pacemark.results.record import LatencyFigures, Window
 
 NONE = LatencyFigures(
     count=0, mean=None, min=None, max=None, p50=None, p90=None, p95=None, p99=None, p999=None

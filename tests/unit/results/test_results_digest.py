@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pacemark.errors import InputError
 from pacemark.results import jtl
 from pacemark.results.digest import Digest, merge
-from pacemark.results.record import Window
-from pacemark.results.statistics import Figures, LatencyFigures, summarize, timeline
+from pacemark.results.record import LatencyFigures, Window
+from pacemark.results.statistics import Figures, summarize, timeline
 
 PERCENTS = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": Fraction("99.9")}
 LABELS = ["GET /tools", 'say "hi", twice', "new\nline", "", "MCP tools/call", "timeStampé"]

@@ -155,7 +155,7 @@ def test_the_section_is_the_requests_table() -> None:
     assert "Connections: +0 % (+0 to +0 %)" in section.summary
     [chart] = section.charts
     assert [series.name for series in chart.series] == ["gateway", "trend"]
-    assert all(len(series.values) == len(chart.at_s) for series in chart.series)
+    assert all(len(series.values) == len(chart.at) for series in chart.series)
 
 
 def test_connections_that_the_system_does_not_tell_are_absent() -> None:

@@ -219,7 +219,7 @@ def test_the_section_has_the_phases_and_the_windows() -> None:
     assert [row[0] for row in section.rows] == ["Baseline", "Spike", "Sustain", "Recovery", "Verify"]
     [chart] = section.charts
     p95, limit = chart.series
-    assert chart.at_s[:3] == [0, 5, 10]
-    assert len(p95.values) == len(limit.values) == len(chart.at_s) == 21
+    assert chart.at[:3] == [0, 5, 10]
+    assert len(p95.values) == len(limit.values) == len(chart.at) == 21
     assert set(limit.values) == {29}
     assert max(value for value in p95.values if value is not None) == 400

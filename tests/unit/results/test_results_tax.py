@@ -94,7 +94,7 @@ def test_the_section_has_each_tool_and_says_what_the_gateway_adds(tmp_path: Path
     assert "540 calls through the gateway beside 1080 direct ones" in section.summary
     assert section.summary.startswith("The gateway adds ")
     (chart,) = section.charts
-    assert {len(series.values) for series in chart.series} == {len(chart.at_s)}
+    assert {len(series.values) for series in chart.series} == {len(chart.at)}
 
 
 def test_without_a_pair_nothing_is_claimed(tmp_path: Path) -> None:

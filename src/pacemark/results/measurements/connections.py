@@ -107,7 +107,7 @@ def _connections(subject: Subject) -> Section:
                 title="Connections open",
                 note="By their handshakes and their ends, each known to half a slice of the digest.",
                 unit="",
-                at_s=at_s,
+                at=at_s,
                 series=[Series(name="open", values=[float(count) for count in counts])],
             )
         ],

@@ -114,6 +114,6 @@ def _signed_in(digest: Digest, workload: Journey) -> Chart:
         title="Users signed in",
         note="By when their login and their logout began.",
         unit="users",
-        at_s=[float(n * digest.slice_s) for n in range(last + 1)],
+        at=[float(n * digest.slice_s) for n in range(last + 1)],
         series=[Series(name="signed in", values=[float(n) for n in accumulate(changes)])],
     )

@@ -238,4 +238,4 @@ def _charts(subject: Subject, services: dict[str, list[ProcessReading]], worst: 
         )
     if worst is not None:
         series.append(Series(name="trend", values=[round(worst.at(at), 2) for at in at_s]))
-    return [Chart(title="Memory over time", note="Resident set size.", unit="MB", at_s=at_s, series=series)]
+    return [Chart(title="Memory over time", note="Resident set size.", unit="MB", at=at_s, series=series)]

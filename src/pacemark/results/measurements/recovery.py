@@ -145,5 +145,5 @@ def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float) -
     if limit_ms is not None:
         series.append(Series(name="back at", values=[round(limit_ms, 1)] * len(at_s)))
     return Chart(
-        title="P95 over time", note=f"In windows of {width_s} s.", unit="ms", at_s=at_s, series=series
+        title="P95 over time", note=f"In windows of {width_s} s.", unit="ms", at=at_s, series=series
     )

@@ -96,7 +96,7 @@ def _section(digest: Digest, opened: int, dropped: int, back: int, tried: int) -
         title="Open streams",
         note=f"At the end of each {digest.slice_s} s.",
         unit="streams",
-        at_s=instants,
+        at=instants,
         series=[Series(name="open", values=[float(number) for number in numbers])],
     )
     return Section(

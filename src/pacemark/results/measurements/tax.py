@@ -101,4 +101,4 @@ def _chart(direct: Digest, gateway: Digest) -> Chart:
     }
     at_s = sorted(set().union(*lines.values()))
     series = [Series(name=name, values=[line.get(at) for at in at_s]) for name, line in lines.items()]
-    return Chart(title="The same tools, P50 over time", unit="ms", at_s=at_s, series=series)
+    return Chart(title="The same tools, P50 over time", unit="ms", at=at_s, series=series)
