@@ -25,8 +25,10 @@ from pacemark.results.record import (
     Recorded,
     RunRecord,
     StageFigures,
+    Window,
 )
-from pacemark.results.statistics import figures
+from pacemark.results.holds import whole_slices
+from pacemark.results.statistics import figures, latency_figures
 from pacemark.results.verdict import STATUS, Evidence, decide
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
 from pacemark.workloads.load import Load
@@ -70,6 +72,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
     generator = _generator(asked, engine, execution, digest, measured)
+    stages = _stages(asked.load, requests, execution.slots, window)
     shared = execution if isinstance(execution, SharedExecution) else None
     of_workers = distributed.reasons(shared, asked.workload) if shared else []
     unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
@@ -89,6 +92,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         expected_labels=asked.workload.labels,
         objectives=objectives,
         generator=generator,
+        stages=stages,
         has_rate=asked.load.rate_per_s is not None,
         clock_step_s=execution.clock_step_s,
         token_expires=expires.timestamp() if expires else None,
@@ -112,7 +116,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
             "objectives": objectives,
             "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
             "workers": workers,
-            "stages": _stages(asked.load, digest, execution.slots),
+            "stages": stages,
             "generator": generator,
             "gateway": record.gateway.model_copy(update={"counted": counted}),
             "notes": list(digest.notes),
@@ -181,13 +185,19 @@ def _generator(
     )
 
 
-def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[StageFigures]:
+def _stages(
+    load: Load, digest: Digest, slots: list[tuple[int, int]], window: Window
+) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
-    figures = []
+    stages = []
     for index, (start, stage) in enumerate(load.timeline()):
         end = start + stage.seconds
         begun = slots[index][1] if index < len(slots) else digest.between(start, end).count
-        figures.append(
+        measured = whole_slices(max(start, window.from_s), min(end, window.to_s), digest.slice_s)
+        inside = digest.between(measured.from_s, measured.to_s) if measured.seconds > 0 else None
+        held = inside if inside is not None and inside.count and stage.is_hold else None
+        response = latency_figures(held, "response") if held else None
+        stages.append(
             StageFigures(
                 name=stage.name,
                 from_s=start,
@@ -195,9 +205,12 @@ def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]]) -> list[St
                 due=stage.slots,
                 started=begun,
                 missed=max(0, stage.slots - begun),
+                waiting_share=waiting_share(inside, load, whole=digest) if inside is not None else None,
+                elapsed=latency_figures(held, "elapsed") if held else None,
+                response=response if response and response.count else None,
             )
         )
-    return figures
+    return stages
 
 
 def _counted(

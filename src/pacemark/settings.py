@@ -31,6 +31,19 @@ def seconds(text: str | float) -> int:
     return int(value)
 
 
+def milliseconds(text: str) -> float:
+    """``50ms``, ``0.05s`` or a bare number of seconds, as milliseconds above 0.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|)\s*", text)
+    value = float(match[1]) * (1 if match[2] == "ms" else 1000) if match else 0.0
+    if value <= 0:
+        raise InputError(f"cannot read the interval '{text}'", "write 50ms or 0.05s: threads / rate")
+    return value
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -7,6 +7,7 @@ from pacemark.errors import Exit, InputError
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own, judge, one_line
 from pacemark.results.measurements import measure_samples
+from pacemark.results.omission import Correction, correct
 from pacemark.results.record import RECORD_FILE, JudgedObjective, RunRecord, Window
 from pacemark.results.statistics import Summary, summarize
 from pacemark.workloads.model import Workload
@@ -23,6 +24,8 @@ class Question:
     to_s: int | None = None
     warm_up_s: int | None = None
     workload: Workload | None = None
+    expected_interval_ms: float | None = None
+    """Between two requests of one thread: corrects the coordinated omission of samples from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Answer:
     objectives: list[JudgedObjective]
     notes: tuple[str, ...]
     title: str
+    correction: Correction | None = None
 
     @property
     def failures(self) -> list[str]:
@@ -75,6 +79,7 @@ def answer(question: Question) -> Answer:
     kept = _kept(question, record)
     asked_for = record.load.due_between(window.from_s, window.to_s) if record and window else None
     due = None if question.label else asked_for
+    interval_ms = question.expected_interval_ms
     return Answer(
         record=record,
         digest=digest,
@@ -91,6 +96,7 @@ def answer(question: Question) -> Answer:
         ],
         notes=measured.notes,
         title=record.title if record else source.name,
+        correction=None if interval_ms is None else correct(digest, interval_ms, window),
     )
 
 

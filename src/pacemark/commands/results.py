@@ -7,13 +7,24 @@ import typer
 
 from pacemark import report
 from pacemark.commands.terminal import AsJson, complain, out, print_json, say, tell
+from pacemark.errors import InputError
 from pacemark.report import console as show
 from pacemark.results import baselines
-from pacemark.settings import seconds
+from pacemark.settings import milliseconds, seconds
 from pacemark.stats import Question, answer
 from pacemark.workloads import workload
 
 baseline_app = typer.Typer(help="Named baselines to compare with.", rich_markup_mode=None)
+
+
+ExpectedInterval = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Such as 50ms, from one request of a thread to its next (threads / rate): corrects coordinated "
+        "omission in samples from elsewhere.",
+    ),
+]
 
 
 def stats(
@@ -31,6 +42,7 @@ def stats(
     objectives: Annotated[
         str | None, typer.Option(metavar="WORKLOAD", help="Judge by its objectives; 1 on a miss.")
     ] = None,
+    expected_interval: ExpectedInterval = None,
     as_json: AsJson = False,
 ) -> int:
     """Exact figures of a run's measured window, of a JTL or of a digest."""
@@ -41,15 +53,20 @@ def stats(
         to_s=None if to is None else seconds(to),
         warm_up_s=None if warm_up is None else seconds(warm_up),
         workload=None if objectives is None else workload(objectives),
+        expected_interval_ms=None if expected_interval is None else milliseconds(expected_interval),
     )
     found = answer(question)
     for note in found.notes:
         tell(note)
     if as_json:
         judged = [one.model_dump(mode="json") for one in found.objectives]
-        print_json(found.summary.model_dump(mode="json") | ({"objectives": judged} if judged else {}))
+        corrected = found.correction.figures if found.correction else None
+        document = report.summary_document(found.summary, corrected)
+        print_json(document | ({"objectives": judged} if judged else {}))
     else:
         out.print(show.summary_table(found.summary))
+        if found.correction:
+            out.print(show.corrected_table(found.correction.figures))
         if found.objectives:
             out.print(show.objectives_table(found.objectives))
     for line in found.failures:
@@ -58,16 +75,32 @@ def stats(
 
 
 def report_command(
-    source: Annotated[Path, typer.Argument(metavar="RUN|JTL|DIGEST")],
+    source: Annotated[Path, typer.Argument(metavar="RUN|JTL|DIGEST|RESULTS")],
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="[default: the run, or pacemark-report]")
     ] = None,
+    expected_interval: ExpectedInterval = None,
 ) -> None:
-    """Write the HTML report, summary.json and summary.md of a run, a JTL or a digest."""
-    found = answer(Question(source=source))
+    """Write the HTML report, summary.json and summary.md of a run, a JTL or a digest.
+
+    Of a folder of results, the page that lists all its runs."""
+    if report.is_results(source):
+        if out_dir or expected_interval:
+            raise InputError("the page of all runs takes no options", "it is written into the folder itself")
+        say(f"{report.write_overview(source)}")
+        return
+    interval_ms = None if expected_interval is None else milliseconds(expected_interval)
+    found = answer(Question(source=source, expected_interval_ms=interval_ms))
     directory = out_dir or (source if source.is_dir() else Path("pacemark-report"))
     directory.mkdir(parents=True, exist_ok=True)
-    report.write_all(directory, found.record, found.digest, found.summary, title=found.title)
+    report.write_all(
+        directory,
+        found.record,
+        found.digest,
+        found.summary,
+        title=found.title,
+        correction=found.correction,
+    )
     say(f"{directory / 'index.html'}")
 
 

@@ -1,35 +1,54 @@
 """What people read: HTML, Markdown, JUnit, console."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from pacemark.report import html, junit
 from pacemark.report.atomic import write_bytes, write_text
 from pacemark.report.markdown import summary_markdown
+from pacemark.report.overview import is_results, write_overview
 from pacemark.results.digest import Digest
+from pacemark.results.omission import Corrected, Correction
 from pacemark.results.record import RunRecord
 from pacemark.results.statistics import Summary
 
-__all__ = ["write_all", "write_without_samples"]
+__all__ = ["is_results", "summary_document", "write_all", "write_overview", "write_without_samples"]
 
 
 def write_all(
-    directory: Path, record: RunRecord | None, digest: Digest, summary: Summary, *, title: str | None = None
+    directory: Path,
+    record: RunRecord | None,
+    digest: Digest,
+    summary: Summary,
+    *,
+    title: str | None = None,
+    correction: Correction | None = None,
 ) -> None:
     """Write ``summary.json``, ``summary.md``, ``index.html`` and, of a run, ``junit.xml``.
 
     Each file is written whole or not at all. ``digest`` is the whole recording, ``summary`` the measured
     window's. Without a record (a bare JTL) there is no verdict, so no ``junit.xml``; ``title`` is then the
-    file's name.
+    file's name. With a ``correction`` its figures stand beside the measured ones, as ``corrected``.
 
     Raises:
         OSError: ``directory`` cannot be written to.
     """
     title = title or (record.title if record else directory.name)
-    write_text(directory / "summary.json", summary.model_dump_json(indent=2) + "\n")
-    write_text(directory / "summary.md", summary_markdown(record, summary, title=title))
+    corrected = correction.figures if correction else None
+    write_text(directory / "summary.json", json.dumps(summary_document(summary, corrected), indent=2) + "\n")
+    write_text(
+        directory / "summary.md", summary_markdown(record, summary, title=title, corrected=corrected)
+    )
     if record:
         write_bytes(directory / "junit.xml", junit.junit_xml(record))
-    html.write(directory / "index.html", record, digest, summary, title=title)
+    html.write(directory / "index.html", record, digest, summary, title=title, correction=correction)
+
+
+def summary_document(summary: Summary, corrected: Corrected | None) -> dict[str, Any]:
+    """``summary.json``, which ``stats --json`` prints too; ``corrected`` is only there where it was asked for."""
+    more = {"corrected": corrected.model_dump(mode="json")} if corrected else {}
+    return summary.model_dump(mode="json") | more
 
 
 def write_without_samples(directory: Path, record: RunRecord) -> None:

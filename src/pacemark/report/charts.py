@@ -1,19 +1,27 @@
 """What the page's charts draw: columns, small enough to stand in the page itself."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from pacemark.results.digest import LIFETIME, Digest
+from pacemark.results.omission import Correction
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, RunRecord
-from pacemark.results.statistics import Summary, outcome_timeline, percentile_curve, timeline
+from pacemark.results.statistics import (
+    Summary,
+    latency_timelines,
+    outcome_timeline,
+    percentile_curve,
+    timeline,
+)
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 
 ALL_LABELS = "All labels"
-POINTS = (30, 200)
+POINTS = (30, 480)
 SAMPLES_A_POINT = 100
 """With fewer, p95 and p99 of a point are its slowest sample; so points are fewer where samples are."""
 MAX_LABELS = 24
@@ -24,7 +32,17 @@ CRAMPED = 12
 Columns = dict[str, Any]
 
 
-def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Columns:
+class Counted(NamedTuple):
+    """Latencies of one kind: their name, and where they stand."""
+
+    name: str
+    digest: Digest
+    basis: Basis
+
+
+def chart_data(
+    record: RunRecord | None, digest: Digest, summary: Summary, correction: Correction | None = None
+) -> Columns:
     """Everything the charts need, as columns on one grid of time.
 
     ``at`` is seconds from the first sample, ``step`` the seconds of a point; latencies are milliseconds,
@@ -36,9 +54,10 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
     grid = timeline(drawn, max_points=points)
     window = _window(digest, summary)
-    bases = bases_of(summary)
+    kinds = _kinds(drawn, summary, correction)
+    bases = [kind.name for kind in kinds]
     labels = [None, *shown_labels(summary)]
-    latency = {basis: [_latency(drawn, label, basis, points) for label in labels] for basis in bases}
+    latency = {kind.name: _latencies(kind, labels, points) for kind in kinds}
     return {
         "at": _numbers(grid["at_s"]),
         "step": grid["seconds"][0],
@@ -50,7 +69,7 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
         "limits": _limits(record, labels),
         "latency": latency,
         "log": _is_cramped(latency[bases[0]][0]),
-        "curve": {basis: [_curve(digest, window, label, basis) for label in labels] for basis in bases},
+        "curve": {kind.name: _curves(kind, window, labels) for kind in kinds},
         "rate": {
             "achieved": _numbers(grid["rate"]),
             "target": _target(grid, record.load) if record and record.load.rate_per_s else None,
@@ -60,9 +79,17 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
     }
 
 
-def bases_of(summary: Summary) -> list[Basis]:
-    """What latencies were counted from: response first, where it is known."""
-    return ["response", "elapsed"] if summary.total.response else ["elapsed"]
+def _kinds(drawn: Digest, summary: Summary, correction: Correction | None) -> list[Counted]:
+    """Response first, where it is known or was corrected for; then what JMeter timed."""
+    elapsed = Counted("elapsed", drawn, "elapsed")
+    if summary.total.response:
+        return [Counted("response", drawn, "response"), elapsed]
+    if correction is None:
+        return [elapsed]
+    # What was not sent may have been due after the last that was: there the charts have ended.
+    cells = correction.digest.without_lifetimes().cells
+    cells = cells.filter(pl.col("slice") <= drawn.cells["slice"].max())
+    return [Counted("corrected", replace(drawn, cells=cells), "response"), elapsed]
 
 
 def shown_labels(summary: Summary) -> list[str]:
@@ -102,26 +129,33 @@ def _limits(record: RunRecord | None, labels: Sequence[str | None]) -> list[Colu
     ]
 
 
-def _latency(drawn: Digest, label: str | None, basis: Basis, points: int) -> Columns:
-    frame = timeline(drawn, label=label, basis=basis, max_points=points)
-    return {name: _numbers(frame[name]) for name in ("p50", "p95", "p99", "max")}
+def _latencies(kind: Counted, labels: Sequence[str | None], points: int) -> list[Columns]:
+    frames = latency_timelines(kind.digest, labels, basis=kind.basis, max_points=points)
+    return [{name: _numbers(frame[name]) for name in ("p50", "p95", "p99", "max")} for frame in frames]
 
 
 def _is_cramped(columns: Columns) -> bool:
-    p95 = sorted(value for value in columns["p95"] if value is not None)
-    highest = max((value for value in columns["max"] if value is not None), default=0)
-    return bool(p95) and highest > CRAMPED * max(1, p95[len(p95) // 2])
+    return _spreads(columns["p95"], columns["max"])
 
 
-def _curve(digest: Digest, window: tuple[float, float], label: str | None, basis: Basis) -> Columns:
-    measured = digest.between(*window)
-    rows = percentile_curve(measured, label=label, basis=basis)
-    count = measured.only(label).count if label else measured.count
-    return {
-        "percent": [round(percent, 6) for percent in rows["percent"]],
-        "ms": rows["ms"].to_list(),
-        "count": count,
-    }
+def _spreads(usual: Sequence[float | None], highest: Sequence[float | None]) -> bool:
+    found = sorted(value for value in usual if value is not None)
+    top = max((value for value in highest if value is not None), default=0)
+    return bool(found) and top > CRAMPED * max(1, found[len(found) // 2])
+
+
+def _curves(kind: Counted, window: tuple[float, float], labels: Sequence[str | None]) -> list[Columns]:
+    """From one pass over the samples: a curve needs to know no more of them than label and latency."""
+    measured = kind.digest.between(*window)
+    cells = measured.cells.group_by("label", f"{kind.basis}_ms").agg(pl.col("count").sum())
+    small = replace(measured, cells=cells)
+    curves = []
+    for label in labels:
+        rows = percentile_curve(small, label=label, basis=kind.basis)
+        percents = [round(percent, 6) for percent in rows["percent"]]
+        count = small.only(label).count if label else small.count
+        curves.append({"percent": percents, "ms": rows["ms"].to_list(), "count": count})
+    return curves
 
 
 def _target(grid: pl.DataFrame, load: Load) -> list[float]:
@@ -143,12 +177,20 @@ def _errors(drawn: Digest, grid: pl.DataFrame, points: int) -> Columns:
 
 def _own(chart: Chart) -> Columns:
     """A section's chart. ``latency, ms`` names its axis, ``ms`` its values."""
+    every = [value for series in chart.series for value in series.values]
     return {
         "unit": chart.unit,
         "short": chart.unit.split(",")[-1].strip(),
+        "axis": chart.axis,
         "at": chart.at,
+        "log": chart.unit.endswith("ms") and _spreads(every, every),
+        "marks": [mark.model_dump() for mark in chart.marks],
         "series": [
-            {"name": series.name, "values": _numbers(pl.Series(series.values, dtype=pl.Float64))}
+            {
+                "name": series.name,
+                "dots": series.has_dots_only,
+                "values": _numbers(pl.Series(series.values, dtype=pl.Float64)),
+            }
             for series in chart.series
         ],
     }

@@ -13,7 +13,8 @@ from pacemark.report import comparison as compared
 from pacemark.report import numerals, wording
 from pacemark.results.baselines import Baseline
 from pacemark.results.compare import Comparison
-from pacemark.results.record import Finding, JudgedObjective, RunRecord
+from pacemark.results.omission import Corrected
+from pacemark.results.record import Finding, JudgedObjective, RunRecord, StageFigures
 from pacemark.results.statistics import Figures, Summary
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
@@ -44,6 +45,8 @@ def verdict_panel(record: RunRecord) -> RenderableType:
     parts += [_reason(reason.level, reason.text, reason.remedy) for reason in wording.reasons(record)]
     if record.objectives:
         parts.append(objectives_table(record.objectives))
+    if stages := wording.steady_stages(record):
+        parts += [Text(), stages_table(stages)]
     title = Text(f" {record.verdict.upper()} ", style=f"bold reverse {color}")
     title.append(f" {printable(record.workload)} ", style="not reverse bold")
     return Panel(Group(*parts), title=title, title_align="left", border_style=color, padding=(0, 1))
@@ -67,6 +70,27 @@ def objectives_table(objectives: Sequence[JudgedObjective]) -> Table:
             Text(judged.outcome, style=LEVEL_COLORS[judged.outcome]),
         )
     return table
+
+
+def stages_table(stages: Sequence[StageFigures]) -> Table:
+    """Raw and corrected percentiles of each stage of constant rate, side by side. Fits 76 columns."""
+    percentiles = ("p50", "p95", "p99")
+    columns = [f">{basis}\n{name} ms" for basis in ("raw", "corrected") for name in percentiles]
+    table = _table("Stage", *columns)
+    for stage in stages:
+        values = [getattr(of, name) for of in (stage.elapsed, stage.response) for name in percentiles]
+        table.add_row(_label(stage.name), *(Text(numerals.milliseconds(value)) for value in values))
+    return table
+
+
+def corrected_table(corrected: Corrected) -> RenderableType:
+    """Latencies by label with coordinated omission corrected, and what that means."""
+    table = _table("Label", ">Samples\nwith added", ">p50\nms", ">p95\nms", ">p99\nms", ">Max\nms")
+    for label, figures in (*corrected.labels.items(), ("All labels", corrected.total)):
+        values = (figures.p50, figures.p95, figures.p99, figures.max)
+        cells = [Text(numerals.milliseconds(value)) for value in values]
+        table.add_row(_label(label), Text(numerals.count(figures.count)), *cells)
+    return Group(Text(), table, Text(wording.corrected(corrected), style="bright_black"))
 
 
 def summary_table(summary: Summary) -> Table:

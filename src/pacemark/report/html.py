@@ -5,8 +5,9 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +19,8 @@ from pacemark.report.charts import MAX_LABELS, chart_data
 from pacemark.report.failures import failures
 from pacemark.results import verdict as limits
 from pacemark.results.digest import Digest
-from pacemark.results.record import RunRecord
+from pacemark.results.omission import Correction
+from pacemark.results.record import RunRecord, Section
 from pacemark.results.statistics import Summary
 
 MAX_FAILURES = 60
@@ -33,14 +35,22 @@ LATENCIES = {
 }
 
 
-def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title: str) -> str:
+def render(
+    record: RunRecord | None,
+    digest: Digest,
+    summary: Summary,
+    *,
+    title: str,
+    correction: Correction | None = None,
+) -> str:
     """The page as text. ``record`` is None for samples that came without a run: no verdict, no target.
 
     Everything a server, a user or a machine wrote is escaped; scripts and styles are the page's own and
     allowed by their hash alone, and the content security policy allows nothing else.
     """
-    data = chart_data(record, digest, summary)
+    data = chart_data(record, digest, summary, correction)
     failed = failures(summary)
+    lead, others = _in_order(record)
     return (
         environment()
         .get_template("index.html")
@@ -51,6 +61,9 @@ def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title:
             summary=summary,
             data=embedded_json(data),
             charts=data,
+            corrected=correction.figures if correction else None,
+            lead=lead,
+            others=others,
             failed=failed[:MAX_FAILURES],
             failed_more=failed[MAX_FAILURES:],
             latencies=LATENCIES,
@@ -63,9 +76,35 @@ def render(record: RunRecord | None, digest: Digest, summary: Summary, *, title:
     )
 
 
-def write(path: Path, record: RunRecord | None, digest: Digest, summary: Summary, *, title: str) -> None:
+def write(
+    path: Path,
+    record: RunRecord | None,
+    digest: Digest,
+    summary: Summary,
+    *,
+    title: str,
+    correction: Correction | None = None,
+) -> None:
     """Write the page to ``path``, whole or not at all."""
-    write_text(path, render(record, digest, summary, title=title))
+    write_text(path, render(record, digest, summary, title=title, correction=correction))
+
+
+class Placed(NamedTuple):
+    """A section of the record, with its number in it and that of its first chart."""
+
+    number: int
+    first_chart: int
+    section: Section
+
+
+def _in_order(record: RunRecord | None) -> tuple[Placed | None, list[Placed]]:
+    """The section whose picture answers the workload's question, and the others; the first is None where
+    latency and rate are the answer."""
+    sections = record.sections if record else []
+    firsts = accumulate((len(section.charts) for section in sections), initial=0)
+    placed = [Placed(n, first, one) for n, (first, one) in enumerate(zip(firsts, sections, strict=False), 1)]
+    lead = next((one for one in placed if one.section.has_picture), None)
+    return lead, [one for one in placed if one is not lead]
 
 
 def embedded_json(value: Any) -> Markup:
@@ -77,14 +116,14 @@ def embedded_json(value: Any) -> Markup:
 @cache
 def environment() -> Environment:
     """The room's templates, with the numerals as filters; everything is escaped."""
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("pacemark.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "number": numerals.count,
         "ms": numerals.milliseconds,
         "percent": numerals.percent,
@@ -97,7 +136,7 @@ def environment() -> Environment:
         "judged": numerals.judged_value,
         "cell": numerals.cell,
     }
-    return environment
+    return made
 
 
 @cache

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from pacemark.report import numerals, wording
 from pacemark.report.failures import failures
-from pacemark.results.record import JudgedObjective, RunRecord, Section
+from pacemark.results.omission import Corrected
+from pacemark.results.record import (
+    JudgedObjective,
+    LatencyFigures,
+    RunRecord,
+    Section,
+    StageFigures,
+)
 from pacemark.results.statistics import Figures, Summary
 
 MAX_FAILURES = 20
@@ -14,7 +21,12 @@ OUTCOME_MARKS = {"met": "✅", "missed": "❌", "not judged": "➖"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>@:-])")
 
 
-def summary_markdown(record: RunRecord | None, summary: Summary | None, *, title: str) -> str:
+LATENCIES = {"p50": "p50 ms", "p90": "p90 ms", "p95": "p95 ms", "p99": "p99 ms", "max": "Max ms"}
+
+
+def summary_markdown(
+    record: RunRecord | None, summary: Summary | None, *, title: str, corrected: Corrected | None = None
+) -> str:
     """The run on half a page: the verdict and why, the objectives, the figures by label, what went wrong.
 
     ``summary`` is None for a run without samples.
@@ -25,7 +37,8 @@ def summary_markdown(record: RunRecord | None, summary: Summary | None, *, title
         "\n".join(_reasons(record)),
         _objectives(record.objectives) if record and record.objectives else "",
         *(_section(section) for section in (record.sections if record else [])),
-        *((_by_label(summary), _failures(summary)) if summary else ()),
+        _stages(wording.steady_stages(record)),
+        *((_by_label(summary), _corrected(corrected), _failures(summary)) if summary else ()),
         _footer(record, summary),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -78,6 +91,31 @@ def _section(section: Section) -> str:
     parts = [f"### {escaped(section.title)}", escaped(section.summary)]
     parts += [table(header, rows) if rows else "", escaped(section.note)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _stages(stages: Sequence[StageFigures]) -> str:
+    """Raw and corrected, a row each, one beneath the other."""
+    rows = [
+        [escaped(stage.name) if name == "raw" else "", name, *_latencies(figures)]
+        for stage in stages
+        for name, figures in (("raw", stage.elapsed), ("corrected", stage.response))
+        if figures
+    ]
+    header = ("Stage", "", *LATENCIES.values())
+    return f"{table(header, rows, left=2)}\n\n{escaped(wording.SIDE_BY_SIDE)}" if rows else ""
+
+
+def _corrected(corrected: Corrected | None) -> str:
+    if corrected is None:
+        return ""
+    every = (*corrected.labels.items(), ("All labels", corrected.total))
+    rows = [(escaped(label), numerals.count(one.count), *_latencies(one)) for label, one in every]
+    header = ("Corrected", "Samples with added ones", *LATENCIES.values())
+    return f"{table(header, rows)}\n\n{escaped(wording.corrected(corrected))}"
+
+
+def _latencies(figures: LatencyFigures) -> list[str]:
+    return [escaped(numerals.milliseconds(getattr(figures, key))) for key in LATENCIES]
 
 
 def _by_label(summary: Summary) -> str:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from pacemark.report.numerals import clock, milliseconds, plain
-from pacemark.results.record import JudgedObjective, Reason, RunRecord
+from pacemark.results.omission import Corrected
+from pacemark.results.record import JudgedObjective, Reason, RunRecord, StageFigures
 from pacemark.workloads.load import Load
 
 NO_VERDICT = "none"
@@ -14,6 +15,10 @@ RESPONSE = (
 ELAPSED_ONLY = (
     "Elapsed is what JMeter timed, from sending a request to the last byte of its answer. When each request "
     "was due is not recorded here, so waiting before a request is not in these figures."
+)
+SIDE_BY_SIDE = (
+    "Raw is elapsed, as JMeter timed it. Corrected is response, from when each request was due, and so free "
+    "of coordinated omission. Only within a stage of constant rate do the two compare."
 )
 PERCENTILES = "Percentiles are exact (nearest rank) and count failed samples too."
 
@@ -78,6 +83,20 @@ def worst(charts: dict[str, Any]) -> str:
         return "Each point is one stretch of time."
     p95, at = max(points)
     return f"Slowest at {clock(at)}, with a {basis} p95 of {milliseconds(p95)} ms over all labels."
+
+
+def steady_stages(record: RunRecord | None) -> list[StageFigures]:
+    """The stages of constant rate of which both latencies are known."""
+    return [stage for stage in record.stages if stage.elapsed and stage.response] if record else []
+
+
+def corrected(figures: Corrected) -> str:
+    """What corrected latencies are, as a sentence."""
+    interval = f"{figures.expected_interval_ms:g} ms"
+    return (
+        "Corrected is an estimate, not a measurement: each sample of more than the expected interval of "
+        f"{interval} adds those that its thread would have sent while it waited (as HdrHistogram does)."
+    )
 
 
 def asked_rate(record: RunRecord) -> float | None:

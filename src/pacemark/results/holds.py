@@ -72,7 +72,7 @@ def holds(load: Load, digest: Digest, cpu_share: CpuShare) -> list[Hold]:
     """Every stage of constant rate in the order of time, judged on ``digest``, which covers all the load."""
     digest = digest.without_lifetimes()
     return [
-        _hold(load, n, _inside(start, start + stage.seconds, digest.slice_s), digest, cpu_share)
+        _hold(load, n, whole_slices(start, start + stage.seconds, digest.slice_s), digest, cpu_share)
         for n, (start, stage) in enumerate(load.timeline())
         if stage.is_hold
     ]
@@ -81,7 +81,7 @@ def holds(load: Load, digest: Digest, cpu_share: CpuShare) -> list[Hold]:
 def windows(digest: Digest, from_s: float, to_s: float) -> Iterator[Digest]:
     """[from_s, to_s) cut into windows of whole slices, ``WINDOW_S`` wide or more, each with at least
     ``LEAST_SAMPLES`` samples where there are so many; too few at the end belong to the last."""
-    whole = _inside(from_s, to_s, digest.slice_s)
+    whole = whole_slices(from_s, to_s, digest.slice_s)
     per_slice = dict(digest.cells.group_by("slice").agg(pl.col("count").sum()).iter_rows())
     edges, count = [whole.from_s], 0
     for n in range(round(whole.from_s / digest.slice_s), round(whole.to_s / digest.slice_s)):
@@ -123,7 +123,7 @@ def error_percent(digest: Digest) -> float | None:
     return digest.errors * 100 / digest.count if digest.count else None
 
 
-def _inside(from_s: float, to_s: float, slice_s: int) -> Window:
+def whole_slices(from_s: float, to_s: float, slice_s: int) -> Window:
     """The whole slices in [from_s, to_s); empty at ``from_s`` where there is none."""
     start = math.ceil(round(from_s / slice_s, 6)) * slice_s
     end = math.floor(round(to_s / slice_s, 6)) * slice_s

@@ -8,7 +8,7 @@ https://github.com/HdrHistogram/HdrHistogram, G. Tene): a sample of ``v`` ms add
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -67,7 +67,15 @@ def corrected(digest: Digest, interval_ms: float) -> Digest:
     return replace(digest, cells=pl.concat([cells.drop("_added"), *parts]))
 
 
-def correct(digest: Digest, interval_ms: float, window: Window | None) -> Corrected:
+@dataclass(frozen=True)
+class Correction:
+    """``digest`` is the whole recording, ``figures`` those of the window, both corrected."""
+
+    digest: Digest
+    figures: Corrected
+
+
+def correct(digest: Digest, interval_ms: float, window: Window | None = None) -> Correction:
     """The corrected latencies of a window, in all and by label.
 
     Raises:
@@ -75,11 +83,12 @@ def correct(digest: Digest, interval_ms: float, window: Window | None) -> Correc
     """
     every = corrected(digest, interval_ms)
     measured = every.between(window.from_s, window.to_s) if window else every
-    return Corrected(
+    figures = Corrected(
         expected_interval_ms=interval_ms,
         total=latency_figures(measured.without_lifetimes(), "response"),
         labels={label: latency_figures(measured.only(label), "response") for label in digest.labels},
     )
+    return Correction(every, figures)
 
 
 def _stretches(cells: pl.DataFrame) -> Iterator[pl.DataFrame]:

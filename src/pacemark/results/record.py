@@ -87,7 +87,7 @@ class StageFigures(Record):
     """Offered against achieved in one stage of the load.
 
     Latencies are those of a stage of constant rate, over its whole slices in the measured window; None of
-    any other. ``response`` is also None where it is not known of every sample.
+    any other. ``response`` is over the samples of which it is known, None where it is of none.
     """
 
     name: str
@@ -123,6 +123,7 @@ class Series(Record):
 
     name: str
     values: list[float | None]
+    has_dots_only: bool = False
 
 
 class Mark(Record):
@@ -160,6 +161,11 @@ class Section(Record):
     columns: list[Column] = []
     rows: list[list[str | int | float | None]] = []
     charts: list[Chart] = []
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is more to see than numbers."""
+        return bool(self.charts) or any(column.has_bars for column in self.columns)
 
 
 class Generator(Record):

@@ -1,7 +1,7 @@
 """Figures of a digest: counts, rates and exact percentiles, in all, by label and over time."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -15,6 +15,8 @@ from pacemark.workloads.objective import Basis
 
 PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
 """The percentiles that are reported, as exact decimal numbers."""
+
+_OVER_TIME = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
 
 _HALVINGS = 5
 """Points of a percentile curve in each halving of the distance to 100 %, as HdrHistogram's printed form."""
@@ -168,15 +170,29 @@ def timeline(
         pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors"),
         pl.col("all_threads").max().alias("threads"),
     )
-    columns = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
     known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
     return (
         buckets.join(counts, on="bucket", how="left", maintain_order="left")
-        .join(_percentiles(cells, basis, columns), on="bucket", how="left", maintain_order="left")
+        .join(_percentiles(cells, basis, _OVER_TIME), on="bucket", how="left", maintain_order="left")
         .with_columns(pl.col("count", "errors").fill_null(0), known.alias("threads"))
         .with_columns(rate=pl.col("count") / (pl.col("seconds") * digest.runs))
-        .select("at_s", "seconds", "count", "errors", "rate", *columns, "threads")
+        .select("at_s", "seconds", "count", "errors", "rate", *_OVER_TIME, "threads")
     )
+
+
+def latency_timelines(
+    digest: Digest, labels: Iterable[str | None], *, basis: Basis, max_points: int
+) -> list[pl.DataFrame]:
+    """The latencies of ``timeline``, of each label (None: all of them), from one pass over the samples."""
+    buckets, width = _buckets(digest, max_points)
+    named = (_bucket(digest, width), pl.col("label").cast(pl.String), f"{basis}_ms")
+    cells = digest.cells.lazy().group_by(named).agg(pl.col("count").sum()).collect()
+    frames = []
+    for label in labels:
+        mine = cells if label is None else cells.filter(pl.col("label") == label)
+        found = _percentiles(mine, basis, _OVER_TIME)
+        frames.append(buckets.join(found, on="bucket", how="left", maintain_order="left"))
+    return frames
 
 
 def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pacemark.errors import Exit
 from pacemark.results.judge import one_line
 from pacemark.results.outcomes import OK
-from pacemark.results.record import Generator, JudgedObjective, Reason, Verdict, Window
+from pacemark.results.record import Generator, JudgedObjective, Reason, StageFigures, Verdict, Window
 from pacemark.workloads.objective import OWN
 
 CPU_LIMIT = 0.9
@@ -21,6 +21,12 @@ GC_WARNING_SHARE = 0.01
 CHURN_WARNING = 0.01
 """Share of samples that opened a connection; with keep-alive it is close to none."""
 CLOCK_STEP_S = 0.5
+STARTED_WARNING = 0.95
+"""Of the requests that a stage asked for: with fewer its figures are those of a lower rate."""
+LEAST_DUE = 100
+"""Requests that a stage must ask for, so that one that comes late is no twentieth of them."""
+BUSY_WARNING = 0.05
+"""Share of the requests that came due while every thread was busy."""
 WAITING_SHARE = 0.5
 """Of the threads, while requests that were due did not start: above it they waited for replies."""
 NAMED_FAILURES = 3
@@ -49,6 +55,7 @@ class Evidence:
     expected_labels: Sequence[str]
     objectives: Sequence[JudgedObjective]
     generator: Generator
+    stages: Sequence[StageFigures] = ()
     has_rate: bool = True
     """Whether a rate was asked for; without one users think, and their number makes it."""
     clock_step_s: float = 0.0
@@ -200,6 +207,13 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
     if evidence.generator_judged:
         for reason in _generator_limit(evidence):
             yield _warning(f"{reason.text}: in rates that are not counted as held or not held", reason.remedy)
+    yield from _stages_short(evidence)
+    busy = generator.all_busy_share or 0.0
+    if busy > BUSY_WARNING:
+        yield _warning(
+            f"every thread was busy when {busy:.1%} of the requests came due, so they started late",
+            "read response times, which count that wait, or give the load more threads",
+        )
     pause, longest = generator.gc_pause_ms or 0.0, generator.gc_pause_max_ms or 0.0
     if longest > GC_WARNING_MS or pause > GC_WARNING_SHARE * window.seconds * 1000:
         yield _warning(
@@ -231,6 +245,28 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
                 f"{handler}: the gateway counted {gateway} requests, JMeter {jmeter} answers",
                 "is it under other load?",
             )
+
+
+def _stages_short(evidence: Evidence) -> Iterator[Reason]:
+    """Stages that were offered to the gateway in part only; a run that was cut short has them of course."""
+    for stage in evidence.stages if not evidence.was_cut_short else ():
+        if stage.due < LEAST_DUE or stage.started_share >= STARTED_WARNING:
+            continue
+        waited = stage.waiting_share
+        if waited is None:
+            why, remedy = "", "see the generator's figures"
+        elif waited > WAITING_SHARE:
+            why = f": {waited:.0%} of the threads waited for replies"
+            remedy = "read its figures as those of the rate that was achieved"
+        else:
+            why = f", though {1 - waited:.0%} of the threads were idle"
+            remedy = "free the machine of other work, or lower the rate"
+        seconds = stage.to_s - stage.from_s
+        yield _warning(
+            f"stage {stage.name}: {stage.started} of {stage.due} requests were started, "
+            f"{stage.started / seconds:.4g} of {stage.due / seconds:.4g} a second{why}",
+            remedy,
+        )
 
 
 def _reason(text: str, remedy: str) -> Reason:

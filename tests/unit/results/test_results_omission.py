@@ -41,7 +41,7 @@ def test_it_is_hdr_histograms_correction(
     path = tmp_path_factory.mktemp("jtl") / "samples.jtl"
     digest = _digest(path, [(1000 + n, value) for n, value in enumerate(values)])
     expected = _as_hdr_histogram(values, interval)
-    found = correct(digest, interval, None).total
+    found = correct(digest, interval).figures.total
     assert (found.count, found.min, found.max) == (len(expected), expected[0], expected[-1])
     for name, percent in (("p50", "50"), ("p90", "90"), ("p95", "95"), ("p99", "99"), ("p999", "99.9")):
         assert getattr(found, name) == expected[rank(len(expected), percent) - 1]
@@ -60,7 +60,7 @@ def test_an_interval_may_be_a_fraction(tmp_path: Path) -> None:
 
 def test_what_was_not_sent_belongs_to_when_it_would_have_been(tmp_path: Path) -> None:
     digest = _digest(tmp_path / "a.jtl", [(0, 3000), (4000, 1)])
-    inside = correct(digest, 1000, Window(from_s=1, to_s=3)).total
+    inside = correct(digest, 1000, Window(from_s=1, to_s=3)).figures.total
     assert (inside.count, inside.min, inside.max) == (2, 1000, 2000)
 
 
@@ -112,6 +112,6 @@ def test_a_freeze_is_seen_as_an_open_load_sees_it(tmp_path: Path, percentile: st
     percent = {"p90": "90", "p95": "95", "p99": "99"}[percentile]
     expected = true[rank(len(true), percent) - 1]
     raw = getattr(latency_figures(digest, "elapsed"), percentile)
-    found = getattr(correct(digest, 1000 * THREADS / RATE, None).total, percentile)
+    found = getattr(correct(digest, 1000 * THREADS / RATE).figures.total, percentile)
     assert raw == 1
     assert found == pytest.approx(expected, rel=0.05)

@@ -8,7 +8,7 @@ from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, e
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.measurements.stages import reached
-from pacemark.results.record import Column, Reason, Section, Window
+from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
 from pacemark.results.recovery import Recovery, error_recovery, latency_recovery
 
 COLUMNS = (
@@ -111,7 +111,56 @@ def _section(subject: Subject, found: Bracket, levels: Sequence[Hold], probes: S
         note=CRITERION,
         columns=list(COLUMNS),
         rows=[_row(name, hold) for name, hold in rows],
+        charts=_charts(found, [hold for _, hold in rows if hold.response.count]),
     )
+
+
+def _charts(found: Bracket, every: Sequence[Hold]) -> list[Chart]:
+    """Latency, and what failed or was never sent, against the rate that was asked for."""
+    if not every:
+        return []
+    rates, marks = [hold.asked_per_s for hold in every], _marks(found)
+    percentiles = ("p50", "p95", "p99")
+    latencies = [
+        Series(name=name.upper(), values=[getattr(hold.response, name) for hold in every])
+        for name in percentiles
+    ]
+    limit = Series(name=f"limit of P95, {P95_MS} ms", values=[P95_MS] * len(every))
+    unsent = [max(0.0, 100 - 100 * hold.achieved_per_s / hold.asked_per_s) for hold in every]
+    lost = [
+        Series(name="errors", values=[hold.error_percent for hold in every]),
+        Series(name="not sent in time", values=[round(percent, 3) for percent in unsent]),
+    ]
+    return [
+        Chart(
+            title="Response time by offered rate",
+            note="A point is a hold of one rate, in the main load or a probe.",
+            unit="response, ms",
+            axis="rate",
+            at=rates,
+            series=[*latencies, limit],
+            marks=marks,
+        ),
+        Chart(
+            title="Errors by offered rate",
+            note="Failed requests, and those asked for that were not sent while the rate was held.",
+            unit="percent",
+            axis="rate",
+            at=rates,
+            series=lost,
+            marks=marks,
+        ),
+    ]
+
+
+def _marks(found: Bracket) -> list[Mark]:
+    """Where it breaks: between the highest rate held and the lowest not held, as far as both are known."""
+    if found.unclear or found.held is None:
+        return []
+    held = found.held.asked_per_s
+    broke = found.broke.asked_per_s if found.broke else held
+    text = f"breaking point {held:,.4g} /s" if found.broke else f"{held:,.4g} /s held"
+    return [Mark(from_at=held, to_at=broke, text=text)]
 
 
 def _row(name: str, hold: Hold) -> list[str | int | float | None]:

@@ -24,7 +24,7 @@ def measure(subject: Subject) -> Measurement:
     sign_out = figures(subject.digest.only(workload.after[-1].label))
     users = subject.load.threads
     return Measurement(
-        sections=[_section(subject, workload, sign_in, sign_out)],
+        sections=[_pages(subject, workload), _section(subject, workload, sign_in, sign_out)],
         reasons=list(_reasons(sign_in, sign_out, users, cut_short=subject.cut_short)),
     )
 
@@ -88,6 +88,31 @@ def _section(subject: Subject, workload: Journey, sign_in: Figures, sign_out: Fi
             ["Sign in, one round, sign out", None, None, whole, None],
         ],
         charts=[_signed_in(digest, workload)],
+    )
+
+
+def _pages(subject: Subject, workload: Journey) -> Section:
+    """Which page keeps its users waiting: every request of a round, in the order of the journey."""
+    measured = subject.digest.between(subject.window.from_s, subject.window.to_s)
+    found = {label: figures(measured.only(label)) for label in dict.fromkeys(workload.round)}
+    waits = {label: one.p95 for label, one in found.items() if one.p95 is not None}
+    slowest = max(waits, key=lambda label: waits[label], default=None)
+    summary = "No page was asked for in the measured window."
+    if slowest is not None:
+        summary = f"The slowest is {slowest}, with a P95 of {waits[slowest]:,} ms."
+    return Section(
+        title="Pages",
+        summary=summary,
+        note="In the order of the journey, over the measured window. Latencies are elapsed.",
+        columns=[
+            Column(name="Page"),
+            Column(name="Requests"),
+            Column(name="Failed"),
+            Column(name="P50", unit="ms", has_bars=True),
+            Column(name="P95", unit="ms", has_bars=True),
+            Column(name="Max", unit="ms"),
+        ],
+        rows=[[label, one.count, one.errors, one.p50, one.p95, one.max] for label, one in found.items()],
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject
-from pacemark.results.record import Chart, Column, Section, Series
+from pacemark.results.record import Chart, Column, Mark, Section, Series
 from pacemark.results.statistics import percentile
 from pacemark.results.trend import Trend, trend
 from pacemark.workloads.objective import Basis
@@ -58,7 +58,11 @@ def measure(subject: Subject) -> Measurement:
         own={("growth", "%"): own},
         sections=[
             _section(
-                subject, slices, basis, _summary(subject, slices, own), _charts(subject, services, worst)
+                subject,
+                slices,
+                basis,
+                _summary(subject, slices, own),
+                [*_memory_charts(subject, services, slices, worst, own), _p95_chart(subject, slices, basis)],
             )
         ],
     )
@@ -221,7 +225,13 @@ def _section(
     )
 
 
-def _charts(subject: Subject, services: dict[str, list[ProcessReading]], worst: Trend | None) -> list[Chart]:
+def _memory_charts(
+    subject: Subject,
+    services: dict[str, list[ProcessReading]],
+    slices: Sequence[Slice],
+    worst: Trend | None,
+    own: Own,
+) -> list[Chart]:
     """Memory over time, the median of each point's readings, and the line of the gateway that grows most."""
     if not services:
         return []
@@ -236,6 +246,42 @@ def _charts(subject: Subject, services: dict[str, list[ProcessReading]], worst: 
         series.append(
             Series(name=service, values=[round(median(found), 2) if found else None for found in points])
         )
+    if len(services) == 1:
+        middles: list[float | None] = [None] * len(at_s)
+        for one in slices:
+            middles[min(int(one.at_s / step_s), len(at_s) - 1)] = one.memory
+        series.append(Series(name="slices", values=middles, has_dots_only=True))
     if worst is not None:
         series.append(Series(name="trend", values=[round(worst.at(at), 2) for at in at_s]))
-    return [Chart(title="Memory over time", note="Resident set size.", unit="MB", at=at_s, series=series)]
+    note = f"Resident set size, medians of each slice, and their trend: {own.why}."
+    return [
+        Chart(
+            title="Memory over time",
+            note=note if worst is not None else "Resident set size.",
+            unit="MB",
+            at=at_s,
+            series=series,
+            marks=_settling(subject),
+        )
+    ]
+
+
+def _p95_chart(subject: Subject, slices: Sequence[Slice], basis: Basis) -> Chart:
+    settled = [one for one in slices if one.from_s >= _settled_s(subject)]
+    points = [(one.at_s, float(one.p95)) for one in settled if one.p95 is not None]
+    line = None if subject.cut_short else trend(points)
+    series = [Series(name="P95", values=[one.p95 for one in slices])]
+    if line is not None:
+        series.append(Series(name="trend", values=[round(line.at(one.at_s), 2) for one in slices]))
+    return Chart(
+        title="P95 by slice",
+        note=f"P95: {_growth(subject, settled, lambda one: one.p95)}.",
+        unit=f"{basis}, ms",
+        at=[one.at_s for one in slices],
+        series=series,
+        marks=_settling(subject),
+    )
+
+
+def _settling(subject: Subject) -> list[Mark]:
+    return [Mark(from_at=0, to_at=_settled_s(subject), text="settling, not judged")]

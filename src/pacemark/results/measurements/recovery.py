@@ -6,7 +6,7 @@ from itertools import pairwise
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
-from pacemark.results.record import Chart, Column, Reason, Section, Series
+from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series
 from pacemark.results.recovery import (
     FACTOR,
     LEAST_SAMPLES,
@@ -25,6 +25,8 @@ from pacemark.workloads.objective import Basis
 REFUSED = "HTTP 503"
 """What a gateway answers that has no connection to spare, of its own or to its database; one that starts or
 sheds load does too."""
+LONG_S = 20 * WINDOW_S
+"""From here on a point of the chart is a window; in a shorter run that would be too few points."""
 STARVED = ("connect", "timeout")
 """Outcomes that a pool without a free connection can have, as other faults can."""
 
@@ -59,7 +61,7 @@ def measure(subject: Subject) -> Measurement:
             Column(name="Errors", unit="%"),
         ],
         rows=_rows(subject, digest, basis),
-        charts=[_chart(digest, basis, limit_ms, load.duration_s)],
+        charts=[_chart(digest, basis, limit_ms, load.duration_s, _marks(load, step_s, recovery))],
     )
     own = {("recovery", "s"): recovery, ("clearance", "s"): clearance}
     return Measurement(own=own, sections=[section], reasons=[pool])
@@ -137,13 +139,30 @@ def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int
     return rows
 
 
-def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float) -> Chart:
-    width_s = math.ceil(WINDOW_S / digest.slice_s) * digest.slice_s
+def _marks(load: Load, step_s: float, recovery: Own) -> list[Mark]:
+    """The spike, from when the rate begins to rise, and the recovery after it."""
+    rise_s = next(start for start, stage in load.timeline() if stage.to_per_s > load.stages[0].to_per_s)
+    marks = [Mark(from_at=rise_s, to_at=step_s, text="spike")]
+    if recovery.value is not None:
+        text = "not recovered" if recovery.why else f"recovery, {recovery.value:g} s"
+        marks.append(Mark(from_at=step_s, to_at=step_s + recovery.value, text=text))
+    return marks
+
+
+def _chart(
+    digest: Digest, basis: Basis, limit_ms: float | None, end_s: float, marks: list[Mark]
+) -> Chart:
+    width_s = math.ceil(WINDOW_S / digest.slice_s) * digest.slice_s if end_s >= LONG_S else digest.slice_s
     at_s = [float(start) for start in range(0, math.ceil(end_s), width_s)]
     p95 = [percentile(digest.between(start, start + width_s), "95", basis=basis) for start in at_s]
     series = [Series(name="P95", values=[None if value is None else float(value) for value in p95])]
     if limit_ms is not None:
         series.append(Series(name="back at", values=[round(limit_ms, 1)] * len(at_s)))
     return Chart(
-        title="P95 over time", note=f"In windows of {width_s} s.", unit="ms", at=at_s, series=series
+        title="P95 over time",
+        note=f"Of the requests that started in each {width_s} s.",
+        unit=f"{basis}, ms",
+        at=at_s,
+        series=series,
+        marks=marks,
     )

@@ -9,7 +9,7 @@ from pacemark.results.bootstrap import CONFIDENCE, Added, added
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.record import Chart, Column, Section, Series
-from pacemark.results.statistics import timeline
+from pacemark.results.statistics import percentile_curve, timeline
 from pacemark.workloads.servers import Pair, Servers
 
 TITLE = "The gateway's tax"
@@ -57,7 +57,7 @@ def measure(subject: Subject) -> Measurement:
             Column(name="to", unit="ms"),
         ],
         rows=rows,
-        charts=[_chart(direct, gateway)],
+        charts=[_curves(direct, gateway), _chart(direct, gateway)],
     )
     return Measurement(sections=[section])
 
@@ -91,6 +91,24 @@ def _summary(found: dict[str, Added | None], direct: int, gateway: int) -> str:
     if not parts:
         return f"Too little to say how much the gateway adds: {counts}."
     return f"The gateway adds {', '.join(parts)} to a call: {counts}."
+
+
+def _curves(direct: Digest, gateway: Digest) -> Chart:
+    """Both sides by percentile: what lies between the lines is the tax."""
+    sides = (("directly", direct), ("through the gateway", gateway))
+    lines = {
+        name: dict(percentile_curve(side).select("percent", "ms").iter_rows()) for name, side in sides
+    }
+    percents = sorted(set().union(*lines.values()))
+    series = [Series(name=name, values=[line.get(at) for at in percents]) for name, line in lines.items()]
+    return Chart(
+        title="The same tools by percentile",
+        note="What lies between the two lines is what the gateway adds.",
+        unit="elapsed, ms",
+        axis="percentile",
+        at=percents,
+        series=series,
+    )
 
 
 def _chart(direct: Digest, gateway: Digest) -> Chart:
