@@ -91,7 +91,6 @@ def run(
     record = judged(begun, Carried(execution, subject, before, after))
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
-    report.write_overview(asked.out)
     return record, directory
 
 
@@ -133,7 +132,6 @@ def _without_samples(
     record = unmeasured(begun, reasons).model_copy(update={"interrupted": interrupted})
     record.save_to(directory)
     report.write_without_samples(directory, record)
-    report.write_overview(begun.asked.out)
     return record, directory
 
 

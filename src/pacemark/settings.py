@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -258,16 +258,27 @@ def warm_up_for(load: Load, text: str | None) -> int:
 
 
 def objectives_for(workload: Workload, *texts: Sequence[str]) -> tuple[Objective, ...]:
-    """The workload's objectives; those in ``texts``, later over earlier, replace or join them.
+    """The workload's objectives; those in ``texts``, later groups over earlier ones, replace or join them.
+
+    One on elapsed replaces one on response, and the other way round; in one group both may stand.
 
     Raises:
         InputError: one of them cannot be read.
     """
-    chosen = {objective.key: objective for objective in workload.objectives}
-    for text in (text for group in texts for text in group):
-        objective = Objective.parse(text)
-        chosen[objective.key] = objective
-    return tuple(chosen.values())
+    chosen = list(workload.objectives)
+    for group in texts:
+        given = {(one.key, one.basis): one for one in map(Objective.parse, group)}
+        replaced = {key for key, _ in given}
+        chosen = _in_place([one for one in chosen if one.key not in replaced], chosen, given.values())
+    return tuple(chosen)
+
+
+def _in_place(
+    kept: list[Objective], before: list[Objective], given: Iterable[Objective]
+) -> list[Objective]:
+    """The given ones where those stood that they replace; the others at the end."""
+    order = {one.key: n for n, one in reversed(list(enumerate(before)))}
+    return sorted([*kept, *given], key=lambda one: order.get(one.key, len(before)))
 
 
 def _first(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pacemark import report
 from pacemark.asked import Asked
 from pacemark.commands.compare import ended
 from pacemark.commands.terminal import (
@@ -232,7 +233,15 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
         complain(str(error))
     if (directory / "index.html").is_file():
         tell(f"Report: {directory / 'index.html'}")
+    _overview(asked.out)
     return record, directory
+
+
+def _overview(folder: Path) -> None:
+    try:
+        report.write_overview(folder)
+    except InputError as error:
+        complain(f"the page of all runs was not written: {error}")
 
 
 def _dashboard(engine: Engine, record: RunRecord, directory: Path) -> None:

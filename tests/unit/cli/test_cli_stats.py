@@ -7,6 +7,7 @@ import pytest
 
 from pacemark.errors import Exit, InputError
 from pacemark.results.record import GatewayFacts, JudgedObjective, Reason, RunRecord, Window
+from pacemark.settings import objectives_for
 from pacemark.stats import Question, answer
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
@@ -71,6 +72,33 @@ def test_objectives_are_judged_and_their_misses_lead_to_a_status(jtl: Path) -> N
     missed = answer(Question(source=jtl, workload=workload("rest_api_baseline")))
     assert missed.exit_status == Exit.MISSED
     assert any("errors 100 %" in line for line in missed.failures)
+
+
+def test_coordinated_omission_is_corrected_where_an_interval_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jtl"
+    path.write_text("timeStamp,elapsed,label,success\n1000,400,a,true\n2000,10,b,true\n")
+    found = answer(Question(source=path, expected_interval_ms=100))
+    assert found.correction is not None
+    figures = found.correction.figures
+    assert (figures.total.count, figures.labels["a"].count, figures.labels["b"].count) == (5, 4, 1)
+    assert (figures.labels["a"].min, figures.total.min) == (100, 10)
+    # Never mixed with what was measured.
+    assert (found.summary.total.count, found.summary.total.p95, found.summary.total.response) == (2, 400, None)
+    assert answer(Question(source=path)).correction is None
+
+
+def test_objectives_may_be_put_on_either_latency(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jtl"
+    rows = (f"{1000 + n * 10},5,a,true,100\n" for n in range(1000))
+    path.write_text("timeStamp,elapsed,label,success,late_ms\n" + "".join(rows))
+    texts = ("elapsed p95 < 200 ms", "response p95 < 50 ms", "p95 < 50 ms")
+    rest = workload("rest_api_baseline")
+    asked = rest.model_copy(update={"objectives": objectives_for(rest, (), texts)})
+    judged = answer(Question(source=path, workload=asked)).objectives
+    assert {(one.basis, one.value, one.outcome) for one in judged} == {
+        ("elapsed", 5.0, "met"),
+        ("response", 105.0, "missed"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pacemark.results.record import Generator, JudgedObjective, Window
+from pacemark.results.record import Generator, JudgedObjective, StageFigures, Window
 from pacemark.results.verdict import Evidence, decide
 from pacemark.workloads.objective import Objective
 
@@ -41,6 +41,13 @@ GOOD = Evidence(
 
 def generator(**changes: object) -> Generator:
     return HEALTHY.model_copy(update=changes)
+
+
+def stage(due: int, started: int, waiting_share: float | None = None) -> StageFigures:
+    return StageFigures(
+        name="Spike", from_s=10, to_s=20, due=due, started=started, missed=due - started,
+        waiting_share=waiting_share,
+    )  # fmt: skip
 
 
 WAITING = generator(waiting_share=0.9)
@@ -88,6 +95,16 @@ UNTOLD = generator(waiting_share=None)
         (replace(GOOD, generator=generator(gc_pause_max_ms=300)), "pass", "300 ms at most"),
         (replace(GOOD, generator=generator(new_connection_share=0.5)), "pass", "50.0% of the requests"),
         (replace(GOOD, clock_step_s=-3.2), "pass", "the clock was set by -3.2 s"),
+        (
+            replace(GOOD, stages=(stage(1000, 940, 0.9),)),
+            "pass",
+            "stage Spike: 940 of 1000 requests were started, 94 of 100 a second: 90% of the threads waited",
+        ),
+        (replace(GOOD, stages=(stage(1000, 940, 0.1),)), "pass", "though 90% of the threads were idle"),
+        (replace(GOOD, stages=(stage(1000, 940),)), "pass", "94 of 100 a second"),
+        (replace(GOOD, stages=(stage(1000, 950), stage(99, 0))), "pass", None),
+        (replace(GOOD, generator=generator(all_busy_share=0.06)), "pass", "busy when 6.0% of the requests"),
+        (replace(GOOD, generator=generator(all_busy_share=0.05)), "pass", None),
         (replace(GOOD, warm_up_s=51), "pass", "warm-up (51 s) is longer"),
         (replace(GOOD, counted={"GET /tools": (10, 12)}), "pass", "counted 10 requests, JMeter 12"),
     ],

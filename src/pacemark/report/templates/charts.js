@@ -8,9 +8,12 @@
   const charts = new Map();
   const hidden = { latency: new Set(["max"]), rate: new Set(), curve: new Set(), errors: new Set() };
   data.own.forEach((chart, i) => { hidden[`own-${i}`] = new Set(); });
-  /* Charts on the grid of data.at, which are zoomed and read together. */
-  const together = (name) => ["latency", "rate", "errors"].includes(name);
+  /* Charts of time are zoomed and read together. */
+  const axisOf = (name) => (name.startsWith("own-") ? data.own[name.slice(4)].axis : name === "curve" ? "percentile" : "time");
+  const together = (name) => axisOf(name) === "time";
+  const MANY = 4;
   let zoom = null;
+  let zooming = false;
   let paper = false;
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -68,18 +71,63 @@
       return value;
     });
     const where = element("span", { class: "where" });
+    if (spec.series.length > MANY) box.append(allOrNone(box, name, spec, plot));
+    const link = element("a", { class: "link", hidden: "" }, "Link to this stretch");
     const reset = element("button", { type: "button", class: "reset", hidden: "" }, "Reset zoom");
-    reset.addEventListener("click", () => unzoom(name));
-    box.append(where, reset);
-    return { values, where, reset };
+    reset.addEventListener("click", () => {
+      unzoom(name);
+      figure.querySelector(".plot").focus({ preventScroll: true });
+    });
+    box.append(where, link, reset);
+    return { values, where, link, reset };
   }
 
+  /* One line of many is read by hiding all and showing it. */
+  function allOrNone(box, name, spec, plot) {
+    const button = element("button", { type: "button", class: "every" }, "all lines on or off");
+    button.addEventListener("click", () => {
+      const show = hidden[name].size > 0;
+      hidden[name] = new Set(show ? [] : spec.series.map((series) => series.name));
+      spec.series.forEach((series, i) => plot().setSeries(i + 1, { show }));
+      for (const line of box.querySelectorAll("[aria-pressed]")) line.setAttribute("aria-pressed", show);
+    });
+    return button;
+  }
+
+  const extent = (u) => ({ min: u.data[0][0], max: u.data[0].at(-1) });
+
   function unzoom(name) {
-    if (together(name)) zoom = null;
-    for (const key of together(name) ? [...charts.keys()].filter(together) : [name]) {
-      const { u } = charts.get(key);
-      u.setScale("x", { min: u.data[0][0], max: u.data[0].at(-1) });
-    }
+    if (together(name)) setZoom(null);
+    else charts.get(name).u.setScale("x", extent(charts.get(name).u));
+  }
+
+  /* All charts of time show one stretch, and the address names it: #t=60,120 is from second 60 to 120. */
+  function setZoom(to, { keepAddress = false } = {}) {
+    zoom = to;
+    zooming = true;
+    for (const [name, { u }] of charts) if (together(name)) u.setScale("x", to ?? extent(u));
+    zooming = false;
+    if (!keepAddress) history.replaceState(null, "", to ? address(to) : location.pathname + location.search);
+    for (const [name, { parts }] of charts) if (together(name)) marked(parts, to);
+  }
+
+  const tidy = (seconds) => String(Number(seconds.toFixed(3)));
+  const address = ({ min, max }) => `#t=${tidy(min)},${tidy(max)}`;
+
+  function marked(parts, to) {
+    parts.reset.hidden = parts.link.hidden = !to;
+    if (!to) return parts.link.removeAttribute("href");
+    parts.link.setAttribute("href", address(to));
+    parts.link.setAttribute("aria-label", `Link to ${clock(to.min)} to ${clock(to.max)}`);
+  }
+
+  function fromAddress() {
+    const found = /^#t=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(location.hash);
+    if (!found) return;
+    const [min, max] = found.slice(1).map(Number);
+    if (min >= max || min > data.at.at(-1)) return;
+    setZoom({ min, max }, { keepAddress: true });
+    document.querySelector("figure[data-chart]").scrollIntoView({ block: "center" });
   }
 
   function shade(u) {
@@ -143,6 +191,49 @@
     ctx.restore();
   }
 
+  /* Stretches with a name; where the name does not fit inside it stands to the right, or to the left. */
+  function shadeMarks(u, marks) {
+    const { ctx, bbox } = u;
+    ctx.save();
+    for (const mark of marks) {
+      const [a, b] = [mark.from_at, mark.to_at].map((at) => u.valToPos(at, "x", true));
+      const [left, right] = [Math.max(a, bbox.left), Math.min(Math.max(b, a + 2), bbox.left + bbox.width)];
+      if (right <= left) continue;
+      ctx.fillStyle = color("--mark");
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+      ctx.fillStyle = color("--mark-edge");
+      ctx.fillRect(left, bbox.top, Math.max(1, bbox.width / u.over.clientWidth), bbox.height);
+    }
+    ctx.restore();
+  }
+
+  function nameMarks(u, marks) {
+    const { ctx, bbox } = u;
+    const ratio = bbox.width / u.over.clientWidth || 1;
+    const end = bbox.left + bbox.width;
+    let taken = -Infinity, row = 0;
+    ctx.save();
+    ctx.textAlign = "left";
+    ctx.font = `600 ${12 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.textBaseline = "top";
+    for (const mark of marks) {
+      const from = u.valToPos(mark.from_at, "x", true);
+      if (from > end || u.valToPos(mark.to_at, "x", true) < bbox.left) continue;
+      const wide = ctx.measureText(mark.text).width;
+      const left = Math.max(bbox.left, Math.min(Math.max(from, bbox.left) + 5 * ratio, end - wide - 4 * ratio));
+      row = left < taken ? row + 1 : 0;
+      const top = bbox.top + (4 + 18 * row) * ratio;
+      ctx.fillStyle = color("--page");
+      ctx.globalAlpha = 0.8;
+      ctx.fillRect(left - 2 * ratio, top - ratio, wide + 4 * ratio, 15 * ratio);
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = color("--text");
+      ctx.fillText(mark.text, left, top);
+      taken = left + wide + 8 * ratio;
+    }
+    ctx.restore();
+  }
+
   function axis(extra) {
     const font = `12px ${getComputedStyle(document.body).fontFamily}`;
     return {
@@ -171,12 +262,20 @@
     });
   }
 
+  function rateAxis() {
+    return axis({
+      label: "offered rate, requests a second",
+      size: 30,
+      values: (u, splits) => splits.map((v) => (v >= 1000 ? whole.format(v) : short.format(v))),
+    });
+  }
+
   function curveAxis() {
     return axis({
       label: "percentile",
       size: 30,
       splits: (u, i, min, max) => {
-        const roomy = u.width / (max - min) > 150;
+        const roomy = u.width / (max - min) > 190;
         return CURVE_TICKS.map(rank).filter((x) => x >= min && x <= max && (roomy || Number.isInteger(Math.round(x * 1e6) / 1e6)));
       },
       values: (u, splits) => splits.map((x) => `${Number(unrank(x).toPrecision(6))} %`),
@@ -184,22 +283,24 @@
   }
 
   function options(figure, name, spec, parts) {
-    const timed = name !== "curve";
+    const kind = axisOf(name);
+    const timed = kind === "time";
+    const marks = spec.marks ?? [];
     const drag = { x: true, y: false, dist: 6 };
     return {
       width: paper ? PAPER_WIDTH : figure.querySelector(".plot").clientWidth,
       height: 270,
-      padding: [10, 12, 0, 0],
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag, points: { size: 7 }, ...(together(name) ? { sync: { key: "time" } } : {}) },
       scales: {
-        x: { time: false, ...(timed ? {} : { range: (u, min, max) => [min <= u.data[0][0] ? 0 : min, max] }) },
+        x: { time: false, ...(kind === "percentile" ? { range: (u, min, max) => [min <= u.data[0][0] ? 0 : min, max] } : {}), ...(kind === "rate" ? { range: roomAround } : {}) },
         y: spec.log
           ? { distr: 3, clamp: 0.5 }
           : { range: (u, min, max) => uPlot.rangeNum(0, Math.max(max ?? 0, spec.least || 0) || 1, 0.08, true) },
       },
       axes: [
-        timed ? timeAxis() : curveAxis(),
+        { time: timeAxis, rate: rateAxis, percentile: curveAxis }[kind](),
         axis({ label: spec.unit, size: room, values: (u, splits) => splits.map((v) => (v == null ? "" : v >= 1000 ? whole.format(v) : short.format(v))) }),
       ],
       series: [{}, ...spec.series.map((series) => ({
@@ -209,12 +310,12 @@
         width: series.width || 1.75,
         dash: series.dash,
         spanGaps: !timed,
-        paths: series.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
-        points: { show: series.dots ? undefined : false },
+        paths: series.only ? () => null : series.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
+        points: { show: series.only || (kind === "rate" && !series.dash) ? true : series.dots ? undefined : false, size: series.only ? 7 : 6 },
       }))],
       hooks: {
-        drawClear: timed ? [shade] : [],
-        draw: [...(timed ? [nameStretches] : []), ...(spec.limits?.length ? [(u) => limitLine(u, spec.limits)] : [])],
+        drawClear: [...(timed ? [shade] : []), ...(marks.length ? [(u) => shadeMarks(u, marks)] : [])],
+        draw: [...(timed && !marks.length ? [nameStretches] : []), ...(marks.length ? [(u) => nameMarks(u, marks)] : []), ...(spec.limits?.length ? [(u) => limitLine(u, spec.limits)] : [])],
         setCursor: [(u) => show(u, spec, parts)],
         setScale: [(u, key) => { if (key === "x") zoomed(u, together(name), parts); }],
       },
@@ -230,16 +331,38 @@
     });
   }
 
+  function roomAround(u, min, max) {
+    const { min: first, max: last } = extent(u);
+    if (min > first || max < last) return [min, max];
+    const margin = (last - first || last || 1) * 0.06;
+    return [Math.max(0, first - margin), last + margin];
+  }
+
   function zoomed(u, shared, parts) {
     const { min, max } = u.scales.x;
-    const full = min <= u.data[0][0] && max >= u.data[0].at(-1);
-    parts.reset.hidden = full;
-    if (shared) zoom = full ? null : { min, max };
+    const { min: first, max: last } = extent(u);
+    const full = min <= first && max >= last;
+    if (!shared) {
+      parts.reset.hidden = full;
+    } else if (!zooming && u.status === 1) {
+      setZoom(full ? null : { min, max });
+    }
+  }
+
+  function zoomBy(u, factor, name) {
+    const { min, max } = u.scales.x;
+    const { min: first, max: last } = extent(u);
+    const middle = u.cursor.idx == null ? (min + max) / 2 : u.data[0][u.cursor.idx];
+    const half = ((max - min) / 2) * factor;
+    const to = { min: Math.max(first, middle - half), max: Math.min(last, middle + half) };
+    if (to.min <= first && to.max >= last) return unzoom(name);
+    return together(name) ? setZoom(to) : u.setScale("x", to);
   }
 
   function walk(event, u, spec, parts, live) {
     const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
     if (event.key === "Escape") return unzoom(spec.name);
+    if (event.key === "+" || event.key === "-") return zoomBy(u, event.key === "+" ? 0.5 : 2, spec.name);
     if (!step) return undefined;
     event.preventDefault();
     const last = u.data[0].length - 1;
@@ -261,8 +384,33 @@
     u = new uPlot(options(figure, name, spec, parts), spec.data, target);
     u.root.querySelector("canvas").setAttribute("aria-hidden", "true");
     target.onkeydown = (event) => walk(event, u, { ...spec, name }, parts, figure.querySelector(".live"));
-    charts.set(name, { u, target });
-    if (together(name) && zoom) u.setScale("x", { ...zoom });
+    charts.set(name, { u, target, parts });
+    if (together(name) && zoom) {
+      zooming = true;
+      u.setScale("x", { ...zoom });
+      zooming = false;
+      marked(parts, zoom);
+    }
+    const details = figure.querySelector("details");
+    details.ontoggle = () => tabulate(details, name, u, spec);
+    tabulate(details, name, u, spec);
+  }
+
+  /* What the chart shows as a table, made when it is opened. */
+  function tabulate(details, name, u, spec) {
+    const box = details.querySelector(".scroll");
+    box.replaceChildren();
+    if (!details.open) return;
+    const head = { time: "Time", rate: "Offered rate, /s", percentile: "Percentile" }[axisOf(name)];
+    const kept = spec.series.map((series, i) => [series, i + 1]).filter(([, i]) => u.series[i].show);
+    const cell = (tag, attributes, text) => element(tag, attributes, text);
+    const row = (at) => element("tr", {}, cell("th", { scope: "row" }, spec.where(u.data[0][at]).replace(/^at /, "")),
+      ...kept.map(([, i]) => cell("td", { class: "n" }, spec.value(u.data[i][at]))));
+    const heads = [cell("th", { scope: "col" }, head), ...kept.map(([series]) => cell("th", { scope: "col", class: "n" }, series.name))];
+    box.append(element("table", {},
+      element("caption", {}, `${spec.unit}; the lines that are shown`),
+      element("thead", {}, element("tr", {}, ...heads)),
+      element("tbody", {}, ...u.data[0].map((x, at) => row(at)))));
   }
 
   const chosen = () => ({
@@ -299,13 +447,26 @@
     });
   }
 
+  /* The whole of the samples, which is at no finite distance, stands a step beyond the last share of them. */
+  function placed({ axis: kind, at }) {
+    if (kind !== "percentile") return at;
+    const beyond = Math.max(0, ...at.filter((percent) => percent < 100).map(rank)) + 0.3;
+    return at.map((percent) => (percent < 100 ? rank(percent) : beyond));
+  }
+
   function drawOwn() {
-    data.own.forEach((chart, i) => draw(`own-${i}`, {
-      unit: chart.unit, where: (x) => `at ${clock(x)}`,
+    const places = {
+      time: () => (x) => `at ${clock(x)}`,
+      rate: () => (x) => `at ${short.format(x)} /s offered`,
+      percentile: (at) => (x) => (x === at.at(-1) ? "slowest sample" : `${Number(unrank(x).toPrecision(7))} %`),
+    };
+    data.own.map((chart) => [chart, placed(chart)]).forEach(([chart, at], i) => draw(`own-${i}`, {
+      unit: chart.unit, where: places[chart.axis](at), log: chart.log, marks: chart.marks,
       value: (v) => (v == null ? "–" : `${Math.abs(v) >= 1000 ? whole.format(v) : short.format(v)} ${chart.short}`),
-      data: [chart.at, ...chart.series.map((series) => series.values)],
+      data: [at, ...chart.series.map((series) => series.values)],
       series: chart.series.map((series, n) => ({
-        name: series.name, color: PALETTE[n % PALETTE.length], dash: n >= PALETTE.length ? [6, 4] : undefined, dots: true,
+        name: series.name, color: PALETTE[n % PALETTE.length], dots: true, only: series.dots,
+        dash: n >= PALETTE.length || /^(limit|trend|back at)/.test(series.name) ? [6, 4] : undefined,
       })),
     }));
   }
@@ -361,7 +522,9 @@
     }
   }).observe(document.querySelector("main"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("hashchange", fromAddress);
   addEventListener("beforeprint", () => onPaper(true));
   addEventListener("afterprint", () => onPaper(false));
   drawAll();
+  fromAddress();
 })();

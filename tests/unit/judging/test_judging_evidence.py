@@ -1,0 +1,170 @@
+"""What a run leaves behind becomes the reason it is: each sign of an untrustworthy run is seen, and named."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from pacemark.asked import Asked
+from pacemark.gateway.counters import Counters
+from pacemark.gateway.preflight import PreflightResult
+from pacemark.gateway.token import Credentials
+from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.health import CpuReading
+from pacemark.jmeter.java import Java
+from pacemark.jmeter.run import Execution
+from pacemark.judging import Begun, Carried, Counted, judged
+from pacemark.results.digest import Digest
+from pacemark.results.measurements.model import Subject
+from pacemark.results.record import Reason, RunRecord
+from pacemark.workloads import workload
+from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
+
+START_MS = 1_780_000_000_000
+REST = workload("rest_api_baseline")
+LOAD = Load(threads=10, ramp_up_s=2, duration_s=22, rate_per_s=50)
+PLANNED = sum(stage.slots for stage in LOAD.stages)
+SECONDS = {"started": START_MS / 1000, "ended": START_MS / 1000 + 22}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A healthy run, until one thing about it is changed."""
+
+    elapsed_ms: int = 5
+    late_ms: int = 0
+    waited: int = 1
+    connect_ms: int = 0
+    code: str = "200"
+    keep: float = 1.0
+    """Share of the planned requests that were sent."""
+    execution: dict[str, Any] = field(default_factory=dict)
+    warm_up_s: int = 2
+    objectives: Sequence[str] = ("p50 < 200ms",)
+    expires_s: float | None = None
+    """When the token does, in seconds from the load's start."""
+    before: Counted = None
+    after: Counted = None
+
+    def record(self, folder: Path) -> RunRecord:
+        digest = Digest.from_jtl(self._write(folder / "samples.jtl"))
+        asked = Asked(
+            workload=REST,
+            scale="smoke",
+            load=LOAD,
+            warm_up_s=self.warm_up_s,
+            objectives=tuple(map(Objective.parse, self.objectives)),
+            url="http://127.0.0.1:4444",
+            credentials=self._credentials(),
+            out=folder,
+        )
+        engine = Engine(folder, "5.6.3", Java(Path("java"), "21.0.8", "test"))
+        cpu = [CpuReading(SECONDS["started"], 0.0), CpuReading(SECONDS["ended"], 2.0)]
+        execution = Execution.model_validate(
+            {
+                **SECONDS,
+                "exit_code": 0,
+                "stopped": "",
+                "clock_step_s": 0.0,
+                "cores": 1,
+                "cpu": cpu,
+                "gc_log": "",
+                "reported": (digest.count, 0),
+                **self.execution,
+            }
+        )
+        subject = Subject(workload=REST, load=LOAD, window=asked.window, digest=digest)
+        begun = Begun(asked, engine, datetime.now(UTC), PreflightResult(findings=[]))
+        return judged(begun, Carried(execution, subject, self.before, self.after))
+
+    def _write(self, path: Path) -> Path:
+        chance = random.Random(1)
+        columns = "timeStamp,elapsed,label,responseCode,success,Connect,late_ms,waited"
+        due = [*(1000 * (n / 12.5) ** 0.5 for n in range(50)), *(2000 + 20 * n for n in range(1000))]
+        rows = [
+            f"{START_MS + round(at) + self.late_ms},{self.elapsed_ms},{REST.labels[n % len(REST.labels)]},"
+            f"{self.code},{str(self.code == '200').lower()},{self.connect_ms},{self.late_ms},{self.waited}"
+            for n, at in enumerate(due)
+            if n == 0 or chance.random() < self.keep
+        ]
+        path.write_text("\n".join([columns, *rows, ""]))
+        return path
+
+    def _credentials(self) -> Credentials | None:
+        if self.expires_s is None:
+            return None
+        payload = {"exp": int(SECONDS["started"] + self.expires_s)}
+        return Credentials(jwt.encode(payload, "x" * 32, algorithm="HS256"), "test")
+
+
+def _reason(record: RunRecord, text: str) -> Reason:
+    found = [reason for reason in record.reasons if text in reason.text]
+    assert found, [reason.text for reason in record.reasons]
+    return found[0]
+
+
+GC_LOG = "\n".join(
+    f"[{datetime.fromtimestamp(SECONDS['started'] + 10 + n, UTC).isoformat(timespec='milliseconds')}] "
+    f"GC({n}) Pause Young (Normal) (G1 Evacuation Pause) 50M->20M(1024M) 150.000ms"
+    for n in range(3)
+)
+UP = Counters(requests={}, started_s=1.0)
+
+CASES: dict[str, tuple[Run, str, str]] = {
+    "threads busy": (Run(waited=0), "warning", "every thread was busy when 100.0% of the requests came due"),
+    "rate of a stage": (Run(keep=0.8), "warning", "stage steady: "),
+    "processor": (
+        Run(execution={"cpu": [CpuReading(SECONDS["started"], 0), CpuReading(SECONDS["ended"], 21)]}),
+        "invalid",
+        "JMeter used 95% of the processor time it could get",
+    ),
+    "garbage collection": (
+        Run(execution={"gc_log": GC_LOG}),
+        "warning",
+        "paused 3 times, 450 ms in all, 150 ms at most",
+    ),
+    "late wake-ups": (Run(late_ms=30), "invalid", "waiting threads woke 30 ms late at P95"),
+    "connection churn": (Run(connect_ms=1), "warning", "100.0% of the requests opened a new connection"),
+    "clock": (Run(execution={"clock_step_s": -2.5}), "warning", "the clock was set by -2.5 s"),
+    "samples not written": (Run(execution={"reported": (PLANNED + 7, 0)}), "invalid", "7 lost"),
+    "too few samples": (Run(objectives=("p50 < 1s", "p99 < 1s")), "warning", "samples lie beyond p99"),
+    "warm-up": (Run(warm_up_s=12), "warning", "the warm-up (12 s) is longer than the measured window (10 s)"),
+    "rate limiting": (Run(code="429"), "invalid", f"the gateway answered 429 to {PLANNED} of {PLANNED}"),
+    "token": (Run(code="401", expires_s=10), "invalid", "the token expired during the run"),
+    "gateway restarted": (
+        Run(before=UP, after=UP.model_copy(update={"started_s": 2.0})),
+        "invalid",
+        "the gateway was restarted during the run",
+    ),
+    "gateway gone": (Run(before=UP, after="connection refused"), "invalid", "the gateway did not last"),
+}
+
+
+def test_a_healthy_run_has_no_reasons(tmp_path: Path) -> None:
+    record = Run(expires_s=60, before=UP, after=UP).record(tmp_path)
+    counted = [reason for reason in record.reasons if "the gateway counted" not in reason.text]
+    assert (record.verdict, counted) == ("pass", [])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_seen_and_named_with_its_figure_and_remedy(tmp_path: Path, case: str) -> None:
+    run, level, text = CASES[case]
+    record = run.record(tmp_path)
+    reason = _reason(record, text)
+    assert reason.level == level
+    assert reason.remedy
+    assert record.verdict == ("invalid" if level == "invalid" else "pass")
+
+
+def test_raw_and_corrected_stand_side_by_side_for_the_stage_of_constant_rate(tmp_path: Path) -> None:
+    ramp, steady = Run(late_ms=12).record(tmp_path).stages
+    assert (ramp.elapsed, ramp.response) == (None, None)
+    assert steady.elapsed is not None
+    assert steady.response is not None
+    assert (steady.elapsed.p95, steady.response.p95, steady.response.count) == (5, 17, steady.elapsed.count)
