@@ -1,8 +1,8 @@
 """Are the latencies those that users who come whatever happens would have met? Exits with 1 when not.
 
-One server, frozen for 3 s, under 200 requests a second three times: by JMeter's Open Model Thread Group, whose
-arrivals wait for nobody (the reference); by our pacing, which measures response; and by a closed Thread Group,
-whose elapsed is corrected from the expected interval.
+One server, frozen for 3 s, under 200 requests a second three times: by JMeter's Open Model Thread Group,
+whose arrivals wait for nobody (the reference); by our pacing, which measures response; and by a closed
+Thread Group, whose elapsed is corrected from the expected interval.
 """
 
 import argparse
@@ -42,9 +42,7 @@ def open_plan() -> bytes:
     """Arrivals, evenly spaced, each a thread of its own."""
     controller = jmx.part("ThreadGroup.main_controller", "OpenModelThreadGroupController", "", "")
     schedule = jmx.string("OpenModelThreadGroup.schedule", f"rate({RATE}/s) even_arrivals({SECONDS} s)")
-    group = jmx.element(
-        "OpenModelThreadGroup", "OpenModelThreadGroupGui", "arrivals", [controller, schedule]
-    )
+    group = jmx.element("OpenModelThreadGroup", "OpenModelThreadGroupGui", "arrivals", [controller, schedule])
     return _document(Node(group, (_request(),)))
 
 

@@ -15,6 +15,7 @@ from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.plan import load_properties, render
 from pacemark.machine import machine
 from pacemark.results.digest import Digest
+from pacemark.results.holds import whole_slices
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
 from pacemark.results.measurements.model import Subject
@@ -27,7 +28,6 @@ from pacemark.results.record import (
     StageFigures,
     Window,
 )
-from pacemark.results.holds import whole_slices
 from pacemark.results.statistics import figures, latency_figures
 from pacemark.results.verdict import STATUS, Evidence, decide
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
@@ -185,9 +185,7 @@ def _generator(
     )
 
 
-def _stages(
-    load: Load, digest: Digest, slots: list[tuple[int, int]], window: Window
-) -> list[StageFigures]:
+def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]], window: Window) -> list[StageFigures]:
     """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
     stages = []
     for index, (start, stage) in enumerate(load.timeline()):

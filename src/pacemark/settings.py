@@ -273,9 +273,7 @@ def objectives_for(workload: Workload, *texts: Sequence[str]) -> tuple[Objective
     return tuple(chosen)
 
 
-def _in_place(
-    kept: list[Objective], before: list[Objective], given: Iterable[Objective]
-) -> list[Objective]:
+def _in_place(kept: list[Objective], before: list[Objective], given: Iterable[Objective]) -> list[Objective]:
     """The given ones where those stood that they replace; the others at the end."""
     order = {one.key: n for n, one in reversed(list(enumerate(before)))}
     return sorted([*kept, *given], key=lambda one: order.get(one.key, len(before)))

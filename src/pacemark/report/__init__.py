@@ -37,16 +37,14 @@ def write_all(
     title = title or (record.title if record else directory.name)
     corrected = correction.figures if correction else None
     write_text(directory / "summary.json", json.dumps(summary_document(summary, corrected), indent=2) + "\n")
-    write_text(
-        directory / "summary.md", summary_markdown(record, summary, title=title, corrected=corrected)
-    )
+    write_text(directory / "summary.md", summary_markdown(record, summary, title=title, corrected=corrected))
     if record:
         write_bytes(directory / "junit.xml", junit.junit_xml(record))
     html.write(directory / "index.html", record, digest, summary, title=title, correction=correction)
 
 
 def summary_document(summary: Summary, corrected: Corrected | None) -> dict[str, Any]:
-    """``summary.json``, which ``stats --json`` prints too; ``corrected`` is only there where it was asked for."""
+    """``summary.json``, which ``stats --json`` prints too; with ``corrected`` where that was asked for."""
     more = {"corrected": corrected.model_dump(mode="json")} if corrected else {}
     return summary.model_dump(mode="json") | more
 

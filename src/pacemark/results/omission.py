@@ -19,7 +19,7 @@ from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.statistics import latency_figures
 
 MOST_ADDED = 200_000_000
-"""Rows that the expansion may make, at some 20 million a second; more say that the interval is no thread's."""
+"""Rows that the expansion may make; more say that the interval is no thread's."""
 _AT_ONCE = 2_000_000
 
 

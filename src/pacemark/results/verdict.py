@@ -217,7 +217,8 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
     pause, longest = generator.gc_pause_ms or 0.0, generator.gc_pause_max_ms or 0.0
     if longest > GC_WARNING_MS or pause > GC_WARNING_SHARE * window.seconds * 1000:
         yield _warning(
-            f"JMeter's garbage collection paused {generator.gc_pauses} time{'s' * (generator.gc_pauses != 1)}, {pause:.0f} ms in all, "
+            f"JMeter's garbage collection paused {generator.gc_pauses} "
+            f"time{'' if generator.gc_pauses == 1 else 's'}, {pause:.0f} ms in all, "
             f"{longest:.0f} ms at most",
             "give JMeter more memory (heap)",
         )

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "report"))
 
 from report_examples import HOSTILE, example
 
-from pacemark.report import html
+from pacemark import report
 
 ARGUMENTS = (
     "--headless=new",
@@ -56,8 +56,25 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A failed run with a label that is a script."""
     directory = tmp_path_factory.mktemp("page")
     run = example(directory, "fail", seconds=120, rate=40, extra=(HOSTILE,))
-    html.write(directory / "index.html", *run, title=run.record.title)
+    report.write_all(directory, *run)
     return directory / "index.html"
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a run of each verdict, and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("results")
+    for n, verdict in enumerate(("pass", "fail", "invalid"), 1):
+        directory = folder / "rest_api_baseline" / str(n)
+        directory.mkdir(parents=True)
+        run = example(directory, verdict)
+        run.record.save_to(directory)
+        report.write_all(directory, *run)
+    broken = folder / "rest_api_baseline" / "0"
+    broken.mkdir()
+    (broken / "run.json").write_text("{}")
+    report.write_overview(folder)
+    return folder
 
 
 @pytest.fixture

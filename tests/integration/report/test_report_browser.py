@@ -1,5 +1,6 @@
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 pytestmark = pytest.mark.browser
 
-CHARTS = ("latency", "curve", "rate", "errors", "own-0")
+CHARTS = ("latency", "curve", "rate", "errors", "own-0", "own-1", "own-2")
+OF_TIME = ("latency", "rate", "errors", "own-0")
 COLOURS = """
 const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -102,7 +104,7 @@ def test_a_phone_does_not_scroll_sideways(opened: Chrome, width: int) -> None:
 
 
 def test_charts_follow_the_window_s_width(opened: Chrome) -> None:
-    script = "return document.querySelector('[data-chart=rate] canvas').clientWidth"
+    script = "return document.querySelector('[data-chart=latency] canvas').clientWidth"
     wide = opened.execute_script(script)
     metrics = {"width": 700, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -213,3 +215,139 @@ def test_tables_and_landmarks_have_names(opened: Chrome) -> None:
     ];
     """
     assert opened.execute_script(script) == [0, 0, 0, 1, 1]
+
+
+def stretch(browser: Chrome, chart: str) -> list[str]:
+    """The first and the last instant of a chart's table."""
+    script = """
+    const details = document.querySelector(`[data-chart="${arguments[0]}"] details`);
+    const done = arguments[1];
+    details.open = true;
+    setTimeout(() => {
+      const rows = [...details.querySelectorAll("tbody th")].map((cell) => cell.textContent);
+      details.open = false;
+      done([rows[0], rows.at(-1)]);
+    }, 50);
+    """
+    return list(browser.execute_async_script(script, chart))
+
+
+def shown(browser: Chrome) -> str:
+    return str(browser.execute_script("return location.hash"))
+
+
+def test_a_link_to_a_moment_restores_the_stretch(opened: Chrome, page: Path) -> None:
+    plot = find(opened, "[data-chart=rate] .plot")
+    plot.send_keys("+")
+    link = find(opened, "[data-chart=latency] .link")
+    WebDriverWait(opened, 5).until(lambda _: link.is_displayed())
+    address = shown(opened)
+    assert address == link.get_attribute("href").partition("/index.html")[2]
+    assert address.startswith("#t=")
+    zoomed = {chart: picture(opened, chart) for chart in OF_TIME}
+    opened.get("about:blank")
+    opened.get(page.as_uri() + address)
+    assert {chart: picture(opened, chart) for chart in OF_TIME} == zoomed
+    assert opened.get_log("browser") == []
+    find(opened, "[data-chart=rate] .reset").click()
+    WebDriverWait(opened, 5).until(lambda browser: shown(browser) == "")
+
+
+@pytest.mark.parametrize("address", ["#t=9,3", "#t=1e9,2e9", "#t=x,y", "#t=5000,6000", "#requests"])
+def test_an_address_of_no_stretch_shows_all(opened: Chrome, page: Path, address: str) -> None:
+    opened.get(page.as_uri() + address)
+    picture(opened, "latency")
+    assert not find(opened, "[data-chart=latency] .reset").is_displayed()
+    assert opened.get_log("browser") == []
+
+
+def test_plus_and_minus_zoom_and_escape_undoes_it(opened: Chrome) -> None:
+    whole = picture(opened, "latency")
+    plot = find(opened, "[data-chart=latency] .plot")
+    last = opened.execute_script("return JSON.parse(document.getElementById('data').textContent).at.at(-1)")
+    plot.send_keys("++")
+    assert shown(opened) == f"#t={last * 3 / 8:g},{last * 5 / 8:g}"
+    plot.send_keys("-")
+    assert shown(opened) == f"#t={last / 4:g},{last * 3 / 4:g}"
+    plot.send_keys(Keys.ESCAPE)
+    assert shown(opened) == ""
+    assert picture(opened, "latency") == whole
+
+
+def test_every_chart_has_its_values_as_a_table(opened: Chrome) -> None:
+    assert stretch(opened, "own-1") == ["100 /s offered", "400 /s offered"]
+    assert stretch(opened, "own-2") == ["0 %", "slowest sample"]
+    assert stretch(opened, "rate")[0] == "0:00"
+    find(opened, "[data-chart=latency] details summary").click()
+    cells = "[data-chart=latency] details tbody tr"
+    WebDriverWait(opened, 5).until(lambda browser: browser.find_elements(By.CSS_SELECTOR, cells))
+    heads = [head.text for head in opened.find_elements(By.CSS_SELECTOR, "[data-chart=latency] thead th")]
+    assert heads == ["Time", "p50", "p95", "p99"]
+
+
+def test_all_lines_go_off_and_on_together(opened: Chrome) -> None:
+    before = picture(opened, "curve")
+    every = find(opened, "[data-chart=curve] .every")
+    for pressed in ("false", "true"):
+        if pressed == "false":
+            find(opened, "[data-chart=curve] .legend button").click()
+            every.click()
+            assert picture(opened, "curve") == before
+        lines = opened.find_elements(By.CSS_SELECTOR, "[data-chart=curve] [aria-pressed]")
+        every.click()
+        assert {line.get_attribute("aria-pressed") for line in lines} == {pressed}
+
+
+def test_tab_reaches_every_control(opened: Chrome) -> None:
+    script = """
+    const focusable = "a[href], button, select, input, summary, [tabindex='0']";
+    const inside = "details:not([open]) > :not(summary)";
+    const seen = (node) => node.getClientRects().length && !node.closest(inside);
+    return [...document.querySelectorAll(focusable)].filter(seen).map((node) => {
+      node.focus();
+      return [document.activeElement === node, node.textContent.trim() || node.getAttribute("aria-label")
+        || node.closest("label")?.textContent];
+    });
+    """
+    reached = opened.execute_script(script)
+    assert len(reached) > 40
+    assert [name for is_focused, name in reached if not is_focused or not name] == []
+
+
+def test_the_picture_that_answers_comes_first(opened: Chrome) -> None:
+    script = "return document.querySelector('main section').id"
+    assert opened.execute_script(script) == "own-1"
+
+
+def test_the_numbers_on_the_page_are_those_of_the_summary(opened: Chrome, page: Path) -> None:
+    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
+    script = """
+    return [...document.querySelectorAll("tr[data-label]")].map((row) =>
+      [row.dataset.label, row.dataset.basis, [...row.querySelectorAll("[data-value]")].slice(-7)
+        .map((cell) => Number(cell.dataset.value))]);
+    """
+    keys = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
+    every = {**summary["labels"], "All labels": summary["total"]}
+    expected = [
+        [label, basis, [of[key] for key in keys]]
+        for label, figures in every.items()
+        for basis, of in (("response", figures["response"]), ("elapsed", figures))
+    ]
+    assert opened.execute_script(script) == expected
+
+
+def test_the_page_of_all_runs_lists_them_and_leads_to_each(opened: Chrome, results: Path) -> None:
+    opened.get((results / "index.html").as_uri())
+    rows = {
+        row.get_attribute("data-run"): row for row in opened.find_elements(By.CSS_SELECTOR, "tr[data-run]")
+    }
+    verdicts = {name: row.find_element(By.CSS_SELECTOR, ".badge").text for name, row in rows.items()}
+    assert verdicts == {
+        "rest_api_baseline/3": "invalid",
+        "rest_api_baseline/2": "fail",
+        "rest_api_baseline/1": "pass",
+        "rest_api_baseline/0": "unreadable",
+    }
+    assert opened.get_log("browser") == []
+    rows["rest_api_baseline/2"].find_element(By.CSS_SELECTOR, "a").click()
+    assert find(opened, ".verdict .word").text.lower() == "fail"

@@ -83,7 +83,11 @@ def test_coordinated_omission_is_corrected_where_an_interval_is_given(tmp_path: 
     assert (figures.total.count, figures.labels["a"].count, figures.labels["b"].count) == (5, 4, 1)
     assert (figures.labels["a"].min, figures.total.min) == (100, 10)
     # Never mixed with what was measured.
-    assert (found.summary.total.count, found.summary.total.p95, found.summary.total.response) == (2, 400, None)
+    assert (found.summary.total.count, found.summary.total.p95, found.summary.total.response) == (
+        2,
+        400,
+        None,
+    )
     assert answer(Question(source=path)).correction is None
 
 

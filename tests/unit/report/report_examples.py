@@ -15,6 +15,8 @@ from pacemark.results.record import (
     GatewayFacts,
     Generator,
     JudgedObjective,
+    LatencyFigures,
+    Mark,
     Reason,
     Recorded,
     RunRecord,
@@ -194,6 +196,8 @@ def _record(verdict: Verdict, load: Load, window: Window, digest: Digest, summar
                 due=due,
                 started=summary.total.count,
                 missed=max(0, due - summary.total.count),
+                elapsed=_latencies(summary.total),
+                response=summary.total.response,
             ),
         ],
         sections=[
@@ -220,7 +224,22 @@ def _record(verdict: Verdict, load: Load, window: Window, digest: Digest, summar
                                 name=HOSTILE, values=[None if second < 5 else 3.5 for second in range(20)]
                             ),
                         ],
-                    )
+                    ),
+                    Chart(
+                        title="Response time by offered rate",
+                        unit="response, ms",
+                        axis="rate",
+                        at=[100.0, 200.0, 400.0],
+                        series=[Series(name="P95", values=[20.0, 30.0, 900.0])],
+                        marks=[Mark(from_at=200, to_at=400, text=f"breaking point {HOSTILE}")],
+                    ),
+                    Chart(
+                        title="By percentile",
+                        unit="elapsed, ms",
+                        axis="percentile",
+                        at=[0.0, 50.0, 75.0, 90.0, 100.0],
+                        series=[Series(name="directly", values=[1.0, 2.0, 3.0, 8.0, 40.0])],
+                    ),
                 ],
             )
         ],
@@ -265,6 +284,10 @@ def _record(verdict: Verdict, load: Load, window: Window, digest: Digest, summar
         },
         fingerprint={"plan": "sha256 5d0c3f7a91be", "scale": "local", "rate": f"{load.rate_per_s:g}/s"},
     )
+
+
+def _latencies(figures: Figures) -> LatencyFigures:
+    return LatencyFigures.model_validate(figures.model_dump(include=set(LatencyFigures.model_fields)))
 
 
 def _reasons(verdict: Verdict, objectives: list[JudgedObjective]) -> list[Reason]:

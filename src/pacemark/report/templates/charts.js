@@ -314,7 +314,7 @@
         points: { show: series.only || (kind === "rate" && !series.dash) ? true : series.dots ? undefined : false, size: series.only ? 7 : 6 },
       }))],
       hooks: {
-        drawClear: [...(timed ? [shade] : []), ...(marks.length ? [(u) => shadeMarks(u, marks)] : [])],
+        drawClear: [...(timed && !marks.length ? [shade] : []), ...(marks.length ? [(u) => shadeMarks(u, marks)] : [])],
         draw: [...(timed && !marks.length ? [nameStretches] : []), ...(marks.length ? [(u) => nameMarks(u, marks)] : []), ...(spec.limits?.length ? [(u) => limitLine(u, spec.limits)] : [])],
         setCursor: [(u) => show(u, spec, parts)],
         setScale: [(u, key) => { if (key === "x") zoomed(u, together(name), parts); }],

@@ -235,7 +235,7 @@ def _memory_charts(
     """Memory over time, the median of each point's readings, and the line of the gateway that grows most."""
     if not services:
         return []
-    step_s = max(subject.load.duration_s / CHART_POINTS, 0.5)
+    step_s = max(subject.load.duration_s / CHART_POINTS, 1.0)
     at_s = [round(n * step_s, 3) for n in range(math.ceil(subject.load.duration_s / step_s))]
     series = []
     for service, readings in services.items():
@@ -248,8 +248,8 @@ def _memory_charts(
         )
     if len(services) == 1:
         middles: list[float | None] = [None] * len(at_s)
-        for one in slices:
-            middles[min(int(one.at_s / step_s), len(at_s) - 1)] = one.memory
+        for part in slices:
+            middles[min(int(part.at_s / step_s), len(at_s) - 1)] = part.memory
         series.append(Series(name="slices", values=middles, has_dots_only=True))
     if worst is not None:
         series.append(Series(name="trend", values=[round(worst.at(at), 2) for at in at_s]))

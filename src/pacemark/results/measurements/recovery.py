@@ -149,9 +149,7 @@ def _marks(load: Load, step_s: float, recovery: Own) -> list[Mark]:
     return marks
 
 
-def _chart(
-    digest: Digest, basis: Basis, limit_ms: float | None, end_s: float, marks: list[Mark]
-) -> Chart:
+def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float, marks: list[Mark]) -> Chart:
     width_s = math.ceil(WINDOW_S / digest.slice_s) * digest.slice_s if end_s >= LONG_S else digest.slice_s
     at_s = [float(start) for start in range(0, math.ceil(end_s), width_s)]
     p95 = [percentile(digest.between(start, start + width_s), "95", basis=basis) for start in at_s]

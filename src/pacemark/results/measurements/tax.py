@@ -96,9 +96,7 @@ def _summary(found: dict[str, Added | None], direct: int, gateway: int) -> str:
 def _curves(direct: Digest, gateway: Digest) -> Chart:
     """Both sides by percentile: what lies between the lines is the tax."""
     sides = (("directly", direct), ("through the gateway", gateway))
-    lines = {
-        name: dict(percentile_curve(side).select("percent", "ms").iter_rows()) for name, side in sides
-    }
+    lines = {name: dict(percentile_curve(side).select("percent", "ms").iter_rows()) for name, side in sides}
     percents = sorted(set().union(*lines.values()))
     series = [Series(name=name, values=[line.get(at) for at in percents]) for name, line in lines.items()]
     return Chart(
