@@ -1,7 +1,7 @@
 """How big the report is and how fast it is drawn: an hour and a day of ten labels at 2,000 requests a second.
 
-Exits with 1 where the hour's page is 3 MB or more, or Chromium takes 2 s or more to draw the day's. Making the
-page from the digest is timed too, and no claim.
+Exits with 1 where the hour's page is 3 MB or more, or Chromium takes 2 s or more to draw the day's. Making
+the page from the digest is timed too, and no claim.
 """
 
 import argparse

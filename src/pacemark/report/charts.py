@@ -15,7 +15,7 @@ from pacemark.results.statistics import (
     latency_timelines,
     outcome_timeline,
     percentile_curve,
-    timeline,
+    rate_timeline,
 )
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
@@ -52,7 +52,7 @@ def chart_data(
     digest = digest.without_lifetimes()
     drawn = digest.between(0, _end_s(record, digest))
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
-    grid = timeline(drawn, max_points=points)
+    grid = rate_timeline(drawn, max_points=points)
     window = _window(digest, summary)
     kinds = _kinds(drawn, summary, correction)
     bases = [kind.name for kind in kinds]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pacemark.errors import InputError
-from pacemark.settings import File, Shape, loads_for, objectives_for, seconds, shape_from
+from pacemark.settings import File, Shape, loads_for, milliseconds, objectives_for, seconds, shape_from
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
@@ -22,6 +22,17 @@ def test_a_time_is_whole_seconds(text: str | int, value: int) -> None:
 def test_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="cannot read the time"):
         seconds(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("50ms", 50), ("0.05s", 50), ("66.7ms", 66.7), (" 1 ", 1000)])
+def test_an_interval_is_milliseconds(text: str, value: float) -> None:
+    assert milliseconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0ms", "-5ms", "5m", "ten"])
+def test_no_interval_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="threads / rate"):
+        milliseconds(text)
 
 
 FILE = File.model_validate({"workloads": {REST.name: {"threads": 9, "duration": "2m", "ramp_up": 5}}})

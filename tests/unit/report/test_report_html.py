@@ -4,6 +4,7 @@ import json
 import re
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 
 from lxml import etree
 from lxml.html import HtmlElement, document_fromstring
@@ -12,8 +13,9 @@ from report_examples import HOSTILE, Run
 from pacemark.report import html, numerals
 from pacemark.report.charts import chart_data
 from pacemark.results.digest import Digest
+from pacemark.results.omission import correct
 from pacemark.results.record import LatencyFigures, RunRecord
-from pacemark.results.statistics import Figures, Summary
+from pacemark.results.statistics import Figures, Summary, summarize
 
 KEYS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
@@ -191,3 +193,29 @@ def empty_summary(like: Summary) -> Summary:
     percentiles = dict.fromkeys(("p50", "p90", "p95", "p99", "p999"))
     total = Figures.model_validate({"count": 0, "errors": 0, "outcomes": {}, **nothing, **percentiles})
     return Summary(window=like.window, total=total, labels={})
+
+
+def test_corrected_latencies_are_labelled_and_stand_beside_the_measured(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jtl"
+    rows = (f"{1000 + n * 100},{1000 if n == 5 else 10},a,true\n" for n in range(50))
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
+    digest = Digest.from_jtl(path)
+    summary, correction = summarize(digest), correct(digest, 100)
+    source = html.render(None, digest, summary, title="samples.jtl", correction=correction)
+    root = document_fromstring(source)
+    check_latencies(row(root, "a", "corrected")[4:], correction.figures.labels["a"])
+    check_latencies(row(root, "a", "elapsed"), summary.labels["a"])
+    assert "an estimate, not a measurement" in text_of(root.xpath("//section[@id='requests']/p")[0])
+    assert root.xpath("//input[@name='basis']/@value") == ["corrected", "elapsed"]
+    data = chart_data(None, digest, summary, correction)
+    assert data["curve"]["corrected"][0]["count"] == 59
+    assert data["curve"]["elapsed"][0]["count"] == 50
+    assert {len(data["latency"][basis][0]["p95"]) for basis in data["bases"]} == {len(data["at"])}
+
+
+def test_raw_and_corrected_stand_side_by_side_for_each_stage_of_constant_rate(failed: Run) -> None:
+    (stage,) = page(failed).xpath("//tr[@data-stage]")
+    elapsed, response = failed.summary.total, failed.summary.total.response
+    assert response is not None
+    expected = [getattr(of, key) for of in (elapsed, response) for key in ("p50", "p95", "p99", "max")]
+    assert [float(value) for value in stage.xpath("./td/@data-value")] == [elapsed.count, *expected]
