@@ -164,7 +164,7 @@ def timeline(
     """
     (latencies,) = latency_timelines(digest, [label], basis=basis, max_points=max_points)
     counts = rate_timeline(digest, label=label, max_points=max_points)
-    both = pl.concat((counts, latencies.select(_OVER_TIME)), how="horizontal")
+    both = pl.concat((counts, latencies.select(*_OVER_TIME)), how="horizontal")
     return both.select("at_s", "seconds", "count", "errors", "rate", *_OVER_TIME, "threads")
 
 

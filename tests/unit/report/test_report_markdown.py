@@ -44,7 +44,7 @@ def test_hostile_labels_make_no_columns_and_no_markup(hostile: Run) -> None:
     assert markdown.startswith("## ⚠️ INVALID: ")
     assert "<script" not in markdown
     tables = re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE)
-    assert len(tables) == 4
+    assert len(tables) == 5
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
