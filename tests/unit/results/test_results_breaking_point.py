@@ -104,6 +104,15 @@ def test_the_report_says_between_what_it_broke_and_what_broke_first(tmp_path: Pa
     asked = [row[1] for row in said.rows]
     assert asked == sorted(asked, key=lambda rate: float(str(rate)))
     assert {"probe 1", "ramp 3", "peak"} <= {row[0] for row in said.rows}
+    by_rate, lost = said.charts
+    value = measure(found).own["breaking_point", "/s"].value
+    assert by_rate.axis == lost.axis == "rate"
+    assert by_rate.at == asked
+    (mark,) = by_rate.marks
+    assert mark.from_at == value
+    assert mark.to_at == min(rate for rate in by_rate.at if rate > mark.from_at)
+    assert mark.text == f"breaking point {value:.4g} /s"
+    assert [series.values for series in by_rate.series[:3]][1] == [row[3] for row in said.rows]
 
 
 def test_errors_that_broke_it_are_named_by_their_kind(tmp_path: Path) -> None:

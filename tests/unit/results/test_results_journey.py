@@ -40,7 +40,7 @@ def a_user(logs_in_at: float, *, ms: int) -> list[Row]:
 
 def test_a_rounds_wait_is_the_sum_of_its_requests_means(tmp_path: Path) -> None:
     found = measured(tmp_path, a_user(0, ms=10) + a_user(1, ms=30))
-    (section,) = found.sections
+    pages, section = found.sections
     requests = len(WORKLOAD.round)
     assert section.rows == [
         ["Sign in", 2, 0, 200, 200],
@@ -52,6 +52,11 @@ def test_a_rounds_wait_is_the_sum_of_its_requests_means(tmp_path: Path) -> None:
         "2 of 2 users signed in, 2 signed out; they finished 4 rounds, and nobody was signed out on the way. "
         f"A round keeps its user waiting for {20 * requests} ms in all."
     )
+    assert [row[:3] for row in pages.rows] == [
+        [label, 4 * WORKLOAD.round.count(label), 0] for label in dict.fromkeys(WORKLOAD.round)
+    ]
+    assert {(row[3], row[4], row[5]) for row in pages.rows} == {(10, 30, 30)}
+    assert pages.has_picture
     (chart,) = section.charts
     assert chart.series[0].values == [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0]
     assert found.reasons == []
@@ -81,7 +86,8 @@ def test_signed_out_answers_are_counted_and_a_round_that_is_not_whole_has_no_wai
         (3, 5, "Admin tools partial", "200", "signed out"),
         (4, 5, "Admin metrics", "401", "signed out"),
     ]
-    (section,) = measured(tmp_path, rows).sections
+    pages, section = measured(tmp_path, rows).sections
+    assert pages.summary == "The slowest is Admin tools partial, with a P95 of 5 ms."
     assert "2 answers were to users signed out on the way." in section.summary
     assert section.rows[1][3] is None
     assert section.rows[3][3] is None

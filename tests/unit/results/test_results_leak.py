@@ -133,7 +133,7 @@ def test_without_processes_memory_is_not_measured_and_the_leak_not_judged() -> N
     [section] = external.sections
     assert {row[1] for row in section.rows} == {None}
     assert "memory is not measured" in section.summary
-    assert section.charts == []
+    assert [chart.title for chart in section.charts] == ["P95 by slice"]
 
 
 def test_too_few_readings_and_a_run_cut_short_are_not_judged() -> None:
@@ -153,9 +153,13 @@ def test_the_section_is_the_requests_table() -> None:
     assert {row[2] for row in section.rows} == {12}
     assert "P95:" in section.summary
     assert "Connections: +0 % (+0 to +0 %)" in section.summary
-    [chart] = section.charts
-    assert [series.name for series in chart.series] == ["gateway", "trend"]
-    assert all(len(series.values) == len(chart.at) for series in chart.series)
+    memory_chart, p95_chart = section.charts
+    assert [series.name for series in memory_chart.series] == ["gateway", "slices", "trend"]
+    assert [series.name for series in p95_chart.series] == ["P95", "trend"]
+    for chart in section.charts:
+        assert all(len(series.values) == len(chart.at) for series in chart.series)
+        assert [(mark.from_at, mark.text) for mark in chart.marks] == [(0, "settling, not judged")]
+    assert " MB (" in memory_chart.note
 
 
 def test_connections_that_the_system_does_not_tell_are_absent() -> None:

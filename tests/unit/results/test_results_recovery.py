@@ -222,4 +222,7 @@ def test_the_section_has_the_phases_and_the_windows() -> None:
     assert chart.at[:3] == [0, 5, 10]
     assert len(p95.values) == len(limit.values) == len(chart.at) == 21
     assert set(limit.values) == {29}
+    spike, recovery = chart.marks
+    assert (spike.text, recovery.text) == ("spike", "recovery, 12 s")
+    assert (recovery.from_at, recovery.to_at) == (spike.to_at, spike.to_at + 12)
     assert max(value for value in p95.values if value is not None) == 400

@@ -93,8 +93,14 @@ def test_the_section_has_each_tool_and_says_what_the_gateway_adds(tmp_path: Path
         assert low <= more <= high  # type: ignore[operator]
     assert "540 calls through the gateway beside 1080 direct ones" in section.summary
     assert section.summary.startswith("The gateway adds ")
-    (chart,) = section.charts
-    assert {len(series.values) for series in chart.series} == {len(chart.at)}
+    curves, over_time = section.charts
+    for chart in section.charts:
+        assert {len(series.values) for series in chart.series} == {len(chart.at)}
+    assert (curves.axis, over_time.axis) == ("percentile", "time")
+    directly, through = (dict(zip(curves.at, series.values, strict=True)) for series in curves.series)
+    rows = {row[1]: row[2:4] for row in section.rows}
+    assert [directly[50], through[50]] == rows["P50"]
+    assert [directly[95], through[95]] == rows["P95"]
 
 
 def test_without_a_pair_nothing_is_claimed(tmp_path: Path) -> None:
