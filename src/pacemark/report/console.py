@@ -76,20 +76,20 @@ def stages_table(stages: Sequence[StageFigures]) -> Table:
     """Raw and corrected percentiles of each stage of constant rate, side by side. Fits 76 columns."""
     percentiles = ("p50", "p95", "p99")
     columns = [f">{basis}\n{name} ms" for basis in ("raw", "corrected") for name in percentiles]
-    table = _table("Stage", *columns)
+    table = plain_table("Stage", *columns)
     for stage in stages:
         values = [getattr(of, name) for of in (stage.elapsed, stage.response) for name in percentiles]
-        table.add_row(_label(stage.name), *(Text(numerals.milliseconds(value)) for value in values))
+        table.add_row(label_text(stage.name), *(Text(numerals.milliseconds(value)) for value in values))
     return table
 
 
 def corrected_table(corrected: Corrected) -> RenderableType:
     """Latencies by label with coordinated omission corrected, and what that means."""
-    table = _table("Label", ">Samples\nwith added", ">p50\nms", ">p95\nms", ">p99\nms", ">Max\nms")
+    table = plain_table("Label", ">Samples\nwith added", ">p50\nms", ">p95\nms", ">p99\nms", ">Max\nms")
     for label, figures in (*corrected.labels.items(), ("All labels", corrected.total)):
         values = (figures.p50, figures.p95, figures.p99, figures.max)
         cells = [Text(numerals.milliseconds(value)) for value in values]
-        table.add_row(_label(label), Text(numerals.count(figures.count)), *cells)
+        table.add_row(label_text(label), Text(numerals.count(figures.count)), *cells)
     return Group(Text(), table, Text(wording.corrected(corrected), style="bright_black"))
 
 

@@ -140,19 +140,20 @@ def environment() -> Environment:
 
 
 @cache
-def inlined(own_script: str) -> dict[str, Markup]:
-    """A page's own style and scripts, and the policy that allows just them."""
+def inlined(own_script: str | None = None) -> dict[str, Markup]:
+    """A page's style, its scripts where it has one of its own, and the policy that allows just them."""
     room = files("pacemark.report")
-    chart_library = (room / "vendor/uplot/uPlot.iife.min.js").read_text(encoding="utf-8")
-    chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8")
-    style = chart_style + (room / "templates/page.css").read_text(encoding="utf-8")
-    script = (room / "templates" / own_script).read_text(encoding="utf-8")
+    chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8") if own_script else ""
+    parts = {"style": chart_style + (room / "templates/page.css").read_text(encoding="utf-8")}
+    scripts = {"chart_library": "vendor/uplot/uPlot.iife.min.js", "script": f"templates/{own_script}"}
+    if own_script:
+        parts |= {name: (room / path).read_text(encoding="utf-8") for name, path in scripts.items()}
+    allowed = " ".join(_hash(parts[name]) for name in scripts if name in parts) or "'none'"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {_hash(chart_library)} {_hash(script)}"
+        f"style-src {_hash(parts['style'])}; script-src {allowed}"
     )
-    inlined = {"style": style, "chart_library": chart_library, "script": script, "policy": policy}
-    return {name: Markup(text) for name, text in inlined.items()}  # noqa: S704
+    return {name: Markup(text) for name, text in (parts | {"policy": policy}).items()}  # noqa: S704
 
 
 def _hash(text: str) -> str:

@@ -78,9 +78,7 @@ def render(runs: Iterable[Listed], *, title: str) -> str:
         by_workload.setdefault(run.path.split("/")[0], []).append(run)
     template = environment().get_template("overview.html")
     workloads = dict(sorted(by_workload.items()))
-    return template.render(
-        title=title, workloads=workloads, words=wording, version=__version__, **inlined("charts.js")
-    )
+    return template.render(title=title, workloads=workloads, words=wording, version=__version__, **inlined())
 
 
 def _listed(directory: Path, folder: Path) -> Listed:
