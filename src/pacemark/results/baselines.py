@@ -10,13 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from pacemark.errors import InputError, RunError
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.record import RECORD_FILE, RunRecord
-from pacemark.results.statistics import Summary, summarize
+from pacemark.results.statistics import SUMMARY_FILE, Summary, summarize
 
 ROOT = Path("baselines")
 """Where baselines are kept: under the working directory, so that they can be committed."""
 
-_SUMMARY_FILE = "summary.json"
-_KEPT = (DIGEST_FILE, RECORD_FILE, _SUMMARY_FILE)
+_KEPT = (DIGEST_FILE, RECORD_FILE, SUMMARY_FILE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

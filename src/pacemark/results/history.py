@@ -18,7 +18,6 @@ from pacemark.results.statistics import Figures, Summary
 from pacemark.results.threshold import METRICS, ComparedMetric
 
 HISTORY_FILE = "history.sqlite"
-SUMMARY_FILE = "summary.json"
 MOST_EARLIER = 30
 """Earlier runs that tell how much runs differ: older ones are of another machine in all but name."""
 _PATIENCE_S = 30
@@ -64,7 +63,7 @@ def line_of(run: Path) -> Line:
         InputError: it is no run's directory.
     """
     record = RunRecord.load_from(run)
-    summary = _summary(run / SUMMARY_FILE)
+    summary = Summary.load_from(run)
     return Line(
         run=f"{run.parent.name}/{run.name}",
         workload=record.workload,
@@ -192,17 +191,6 @@ def _unknown(folder: Path, known: Collection[str]) -> tuple[list[Line], list[str
 
 def _folder_of(run: Path) -> Path:
     return run.resolve().parent.parent
-
-
-def _summary(path: Path) -> Summary | None:
-    try:
-        return Summary.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise InputError(
-            f"{path} is no summary: {error!s:.80}", "pacemark report RUN writes it anew"
-        ) from error
 
 
 def _values(figures: Figures) -> Values:

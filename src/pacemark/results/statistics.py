@@ -1,17 +1,23 @@
 """Figures of a digest: counts, rates and exact percentiles, in all, by label and over time."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
+from typing import Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, field_serializer
 
+from pacemark.errors import InputError
 from pacemark.results import outcomes
 from pacemark.results.digest import Digest
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.workloads.objective import Basis
+
+SUMMARY_FILE = "summary.json"
 
 PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
 """The percentiles that are reported, as exact decimal numbers."""
@@ -71,6 +77,23 @@ class Summary(BaseModel):
     window: TimeSpan
     total: Figures
     labels: dict[str, Figures]
+
+    @classmethod
+    def load_from(cls, run_dir: Path) -> Self | None:
+        """Read ``summary.json``, without what was corrected beside it; None where there is none.
+
+        Raises:
+            InputError: it is no summary.
+        """
+        path = run_dir / SUMMARY_FILE
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            measured = {name: value for name, value in dict(document).items() if name != "corrected"}
+            return cls.model_validate_json(json.dumps(measured))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{path} is no summary: {error!s:.80}", f"pacemark report {run_dir}") from error
 
 
 def summarize(digest: Digest, *, window: Window | None = None) -> Summary:

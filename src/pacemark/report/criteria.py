@@ -1,0 +1,227 @@
+"""The request's success criteria, each held against runs: shown, shown at a smaller scale, or not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from pacemark.report import numerals, wording
+from pacemark.report.overview import PAGE
+from pacemark.results.record import JudgedObjective, RunRecord
+from pacemark.results.statistics import Summary
+from pacemark.workloads import WORKLOADS
+from pacemark.workloads.load import Load
+
+MOST_REASONS = 2
+"""Of an invalid run, that are told."""
+
+
+class Outcome(StrEnum):
+    """What runs say of a criterion."""
+
+    SHOWN = "shown"
+    SMALLER = "shown at a smaller scale"
+    NOT = "not shown here"
+
+
+class Run(NamedTuple):
+    """A run of a results folder; ``summary`` is None for one without samples."""
+
+    directory: Path
+    record: RunRecord
+    summary: Summary | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether its figures say something about the gateway."""
+        return self.record.verdict != "invalid" and self.summary is not None
+
+
+class Answer(NamedTuple):
+    """What the runs show of a criterion, and on what that rests or why it is not shown."""
+
+    outcome: Outcome
+    because: str
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One criterion in the request's words, and how runs answer it."""
+
+    text: str
+    answer: Callable[[Mapping[str, Sequence[Run]]], Answer]
+
+
+def of_most_load(runs: Sequence[Run]) -> Run | None:
+    """The run to document: of those that count the one with the highest rate, then the longest, then the
+    newest."""
+    return max((run for run in runs if run.counts), key=_size, default=None)
+
+
+def load_text(load: Load) -> str:
+    """``3 → 30 → 3 /s, 20 threads, 15 s``."""
+    if load.think_s:
+        pace = f"think time {load.think_s[0]:g}-{load.think_s[1]:g} s"
+    else:
+        pace = f"{' → '.join(numerals.plain(rate) for rate in load.turns_per_s)} /s"
+    threads = f"{load.threads:,} thread{'' if load.threads == 1 else 's'}"
+    return f"{pace}, {threads}, {numerals.duration(load.duration_s)}"
+
+
+def is_full(run: Run) -> bool:
+    """Whether the load was at least the request's: rate, threads and time."""
+    asked, load = WORKLOADS[run.record.workload].scales["full"], run.record.load
+    as_fast = asked.think_s == load.think_s if asked.think_s else load.highest_per_s >= asked.highest_per_s
+    return as_fast and load.threads >= asked.threads and load.duration_s >= asked.duration_s
+
+
+def _size(run: Run) -> tuple[float, float, str]:
+    load = run.record.load
+    return load.highest_per_s, load.duration_s, run.record.started.isoformat()
+
+
+def _run_of(name: str, runs: Mapping[str, Sequence[Run]]) -> Run | Answer:
+    """The run that answers for a workload, or that none does."""
+    found = of_most_load(runs.get(name, ()))
+    if found:
+        return found
+    if not runs.get(name):
+        return Answer(Outcome.NOT, f"there is no run of `{name}`")
+    newest = max(runs[name], key=lambda run: run.record.started)
+    texts = [reason.text for reason in wording.reasons(newest.record) if reason.level == "invalid"]
+    why = "; ".join(texts[:MOST_REASONS]) or "it has no samples"
+    return Answer(Outcome.NOT, f"no run of `{name}` is valid; of the newest: {why}")
+
+
+def _scaled(run: Run, what: str) -> Answer:
+    return Answer(
+        Outcome.SHOWN if is_full(run) else Outcome.SMALLER, f"{what} ({load_text(run.record.load)})"
+    )
+
+
+def _documented(name: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
+    """P50, P95 and P99 are there, at the rate that was asked for."""
+
+    def answer(runs: Mapping[str, Sequence[Run]]) -> Answer:
+        run = _run_of(name, runs)
+        if isinstance(run, Answer):
+            return run
+        held = next((one for one in run.record.objectives if one.objective.metric == "rate"), None)
+        if held is None or held.outcome != "met":
+            return Answer(
+                Outcome.NOT, f"the rate was not held: {_judged(held) if held else 'it was not judged'}"
+            )
+        total = run.summary.total if run.summary else None
+        latency = (total.response or total) if total else None
+        values = [f"{key.upper()} {numerals.milliseconds(getattr(latency, key))}" for key in _KEYS]
+        return _scaled(run, f"{', '.join(values)} ms")
+
+    return answer
+
+
+def _met(name: str, *metrics: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
+    """The run's own objectives for these metrics were met."""
+
+    def answer(runs: Mapping[str, Sequence[Run]]) -> Answer:
+        run = _run_of(name, runs)
+        if isinstance(run, Answer):
+            return run
+        judged = [one for one in run.record.objectives if one.objective.metric in metrics]
+        text = "; ".join(_judged(one) for one in judged)
+        if {one.objective.metric for one in judged} != set(metrics):
+            return Answer(Outcome.NOT, f"the run did not judge all of {', '.join(metrics)}")
+        if any(one.outcome != "met" for one in judged):
+            return Answer(Outcome.NOT, f"{text} ({load_text(run.record.load)})")
+        return _scaled(run, text)
+
+    return answer
+
+
+def _judged(one: JudgedObjective) -> str:
+    """``response p95 < 300 ms: 431 ms, missed``; for one that was not judged, why."""
+    found = one.why if one.value is None else numerals.judged_value(one)
+    return f"{one.objective}: {found or 'no data'}, {one.outcome}"
+
+
+def _broken(runs: Mapping[str, Sequence[Run]]) -> Answer:
+    """A rate was held and a higher one was not, or all of the request's were held."""
+    run = _run_of("stress_test", runs)
+    if isinstance(run, Answer):
+        return run
+    found = next((one for one in run.record.objectives if one.objective.metric == "breaking_point"), None)
+    section = next((one for one in run.record.sections if one.title == "Breaking point"), None)
+    said = section.summary if section else "the run has no section of it"
+    if found is None or found.value is None:
+        return Answer(Outcome.NOT, said)
+    held_all = found.value >= (100 if found.objective.unit == "%" else run.record.load.highest_per_s)
+    if held_all and not is_full(run):
+        return Answer(Outcome.NOT, f"{said} ({load_text(run.record.load)})")
+    return _scaled(run, said)
+
+
+def _without_a_window(runs: Mapping[str, Sequence[Run]]) -> Answer:
+    """Every workload has a run, and JMeter itself ended it well: Pacemark runs it with ``-n`` only."""
+    ended = {
+        name: any(run.record.generator and run.record.generator.exit_code == 0 for run in found)
+        for name, found in runs.items()
+    }
+    missing = [name for name in WORKLOADS if not ended.get(name)]
+    if missing:
+        return Answer(Outcome.NOT, f"no finished run of {', '.join(f'`{name}`' for name in missing)}")
+    return Answer(Outcome.SHOWN, "`jmeter -n` carried out all ten plans")
+
+
+def _reported(runs: Mapping[str, Sequence[Run]]) -> Answer:
+    every = list(chain.from_iterable(runs.values()))
+    without = [run for run in every if not (run.directory / PAGE).is_file()]
+    if without or not every:
+        what = f"{len(without)} of {len(every)} runs have no {PAGE}" if every else "there is no run"
+        return Answer(Outcome.NOT, what)
+    return Answer(Outcome.SHOWN, f"each of the {len(every)} runs has its {PAGE}")
+
+
+def _observed(runs: Mapping[str, Sequence[Run]]) -> Answer:
+    names = ("telemetry.parquet", "logs.jsonl")
+    every = chain.from_iterable(runs.values())
+    seen = [run for run in every if all((run.directory / name).is_file() for name in names)]
+    if not seen:
+        return Answer(Outcome.NOT, f"no run's directory has {' and '.join(names)}")
+    return Answer(Outcome.SHOWN, f"{len(seen)} runs have the metrics and logs of their window")
+
+
+_KEYS = ("p50", "p95", "p99")
+
+CRITERIA = (
+    Criterion(
+        "REST API baseline documented (P50, P95, P99 at 1,000 req/s)", _documented("rest_api_baseline")
+    ),
+    Criterion(
+        "MCP JSON-RPC baseline documented (P50, P95, P99 at 1,000 req/s)", _documented("mcp_jsonrpc_baseline")
+    ),
+    Criterion(
+        "MCP test servers baseline documented (fast_time, fast_test, benchmark)",
+        _documented("mcp_test_servers_baseline"),
+    ),
+    Criterion("Load test sustains 4,000 RPS with P95 < 300ms", _met("load_test", "rate", "p95")),
+    Criterion("Stress test identifies breaking point (target: >10,000 RPS)", _broken),
+    Criterion(
+        "Spike test demonstrates recovery within 30 seconds after 10,000 RPS spike",
+        _met("spike_test", "recovery", "rate"),
+    ),
+    Criterion(
+        "24-hour soak test at 2,000 RPS shows memory growth < 10%", _met("soak_test", "growth", "rate")
+    ),
+    Criterion(
+        "SSE connection stability > 99% over 10 minutes (1,000 connections)",
+        _met("sse_streaming_baseline", "drops"),
+    ),
+    Criterion(
+        "WebSocket message delivery > 99.9% (10,000 msg/s)", _met("websocket_baseline", "loss", "rate")
+    ),
+    Criterion("All test plans executable in non-GUI mode for CI/CD", _without_a_window),
+    Criterion("HTML reports generated automatically", _reported),
+    Criterion("Prometheus/Grafana/Loki integration validated", _observed),
+)
+"""In the request's order and words."""
