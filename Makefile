@@ -161,6 +161,10 @@ reference: $(VENV)/.dev ## Write the plans and the reference pages from the code
 	$(PACEMARK) plans write
 	$(BIN)/python scripts/reference.py
 
+.PHONY: bench
+bench: $(VENV)/.dev ## Run the benchmarks and write benchmarks/RESULTS.md: hours; of some ONLY="digest report"
+	$(BIN)/python benchmarks/bench.py $(ONLY)
+
 .PHONY: lock
 lock: $(VENV)/.installed ## Pin the newest dependencies, with hashes
 	$(BIN)/uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt

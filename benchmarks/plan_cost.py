@@ -1,5 +1,5 @@
 """What a plan costs beside a JMeter plan with one sampler, the same headers and one check; and beside the
-barest plan, k6 and Locust."""
+barest plan and, where they are on PATH, k6, Locust, wrk and Vegeta on the same nginx."""
 
 import argparse
 import statistics
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness import Carried, engine, row, table_head, wait_until_quiet
 from loopback import Loopback
-from peers import Cost, peers
+from peers import NAMES, WITHOUT_CHECKS, Cost, peers
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx import mix, plan
@@ -109,7 +109,7 @@ def _contenders(workload: Mix, seconds: int, nginx: Loopback) -> dict[str, Calla
     }
     is_rest = all(request.method == "GET" for request in workload.requests)
     others = peers(workload, THREADS, seconds) if is_rest else {}
-    if is_rest and (missing := {"k6", "locust"} - set(others)):
+    if is_rest and (missing := set(NAMES) - set(others)):
         print(f"left out, not on PATH: {', '.join(sorted(missing))}")
     return {**ours, **others}
 
@@ -119,6 +119,8 @@ def _row(name: str, found: list[Cost], bare_plan: list[Cost]) -> str:
     ratio = statistics.median(one.per_s / other.per_s for one, other in zip(found, bare_plan, strict=True))
     per_s = statistics.median(cost.per_s for cost in found)
     cpu_us = statistics.median(cost.cpu_us for cost in found)
+    if name in WITHOUT_CHECKS:
+        name += ", no check of the answer"
     return row(name, f"{per_s:,.0f}", f"{cpu_us:.0f}", f"{100 * ratio:.1f} %")
 
 

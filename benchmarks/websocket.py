@@ -6,17 +6,11 @@ Exits with 1 when that run lost a message, or when the server has other books th
 
 import argparse
 import json
-import shutil
-import subprocess
-import tempfile
-import urllib.request
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from go_server import GoServer
 from harness import Carried, engine, row, table_head, wait_until_quiet
 
-from pacemark.errors import SetupError
-from pacemark.jmeter.process import bound_to_parent
 from pacemark.jmx.plan import render
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
@@ -32,7 +26,6 @@ SHARES = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the rate that was asked for, in this order."""
 RAMP_UP_S = 10
 PROBE_S = 15
-GO_PATHS = "/usr/local/go/bin:/usr/lib/go/bin:/usr/local/bin:/usr/bin:/opt/homebrew/bin"
 HELD = 0.99
 """Of the planned messages: so many have to start in their window for a rate to be held."""
 
@@ -45,41 +38,6 @@ class Books(NamedTuple):
     asked: int
     answered: int
     closes: int
-
-
-class Server:
-    """The Go server as a child process, built into a directory of its own."""
-
-    def __init__(self) -> None:
-        go = shutil.which("go", path=GO_PATHS)
-        if go is None:
-            raise SetupError("this benchmark's server is written in Go", "install Go, then run again")
-        self._go = go
-        self._scratch = tempfile.TemporaryDirectory(prefix="pacemark-websocket-")
-
-    def __enter__(self) -> Self:
-        program = Path(self._scratch.name, "server")
-        source = Path(__file__).with_name("websocket_server.go")
-        subprocess.run([self._go, "build", "-o", program, source], check=True)
-        self._process = subprocess.Popen(
-            bound_to_parent([str(program)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout
-        self.port = int(self._process.stdout.readline())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-        self._scratch.cleanup()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def books(self) -> Books:
-        with urllib.request.urlopen(f"{self.url}/books", timeout=5) as answer:
-            return Books(**json.load(answer))
 
 
 class Held(NamedTuple):
@@ -95,9 +53,9 @@ def hold(connections: int, rate_per_s: float, seconds: int) -> Held:
     load = Load(
         threads=connections, ramp_up_s=RAMP_UP_S, duration_s=RAMP_UP_S + seconds, rate_per_s=rate_per_s
     )
-    with Server() as server:
+    with GoServer("websocket_server.go") as server:
         carried = Carried.out(engine(), render(WORKLOAD), load, server.url)
-        books = server.books()
+        books = Books(**json.loads(server.books()))
     window = Window(from_s=load.ramp_up_s, to_s=load.duration_s)
     found = measure(Subject(workload=WORKLOAD, load=load, window=window, digest=carried.digest))
     steady = carried.digest.between(window.from_s, window.to_s)
