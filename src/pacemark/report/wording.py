@@ -112,4 +112,4 @@ def pace(load: Load) -> str:
     if load.think_s:
         least, most = load.think_s
         return f"think time {least:g}-{most:g} s" if least < most else f"think time {least:g} s"
-    return f"{plain(load.rate_per_s)} requests a second"
+    return f"{plain(load.rate_per_s)} request{'' if load.rate_per_s == 1 else 's'} a second"

@@ -11,6 +11,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from pacemark import report
+from pacemark.results.digest import Digest
+from pacemark.results.statistics import summarize
+
 pytestmark = pytest.mark.browser
 
 CHARTS = ("latency", "curve", "rate", "errors", "own-0", "own-1", "own-2")
@@ -22,6 +26,24 @@ const seen = new Set();
 for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] === 255) seen.add(pixels.slice(i, i + 3).join());
 return seen.size;
 """
+
+
+OF_A_COLOUR = """
+const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
+const context = document.createElement("canvas").getContext("2d");
+context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(arguments[1]);
+context.fillRect(0, 0, 1, 1);
+const wanted = context.getImageData(0, 0, 1, 1).data.slice(0, 3).join();
+const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+let found = 0;
+for (let i = 0; i < pixels.length; i += 4) found += pixels.slice(i, i + 3).join() === wanted;
+return found;
+"""
+
+
+def coloured(browser: Chrome, chart: str, color: str) -> int:
+    """Pixels of the chart in one of the page's colours."""
+    return int(browser.execute_script(OF_A_COLOUR, chart, color))
 
 
 def picture(browser: Chrome, chart: str) -> str:
@@ -351,3 +373,18 @@ def test_the_page_of_all_runs_lists_them_and_leads_to_each(opened: Chrome, resul
     assert opened.get_log("browser") == []
     rows["rest_api_baseline/2"].find_element(By.CSS_SELECTOR, "a").click()
     assert find(opened, ".verdict .word").text.lower() == "fail"
+
+
+def test_a_value_without_neighbours_is_seen(browser: Chrome, tmp_path: Path) -> None:
+    """Samples in the first and the last second alone: no line reaches either."""
+    rows = [f"{at_ms},20,GET /tools,OK,true" for at_ms in (0, 10, 9000, 9010)]
+    jtl = tmp_path / "samples.jtl"
+    jtl.write_text("\n".join(["timeStamp,elapsed,label,responseMessage,success", *rows, ""]))
+    digest = Digest.from_jtl(jtl)
+    report.write_all(tmp_path, None, digest, summarize(digest), title="two seconds")
+    browser.get((tmp_path / "index.html").as_uri())
+    picture(browser, "latency")
+    assert coloured(browser, "latency", "--c2") > 0
+    find(browser, "[data-chart=latency] .legend button:nth-child(2)").click()
+    picture(browser, "latency")
+    assert coloured(browser, "latency", "--c2") == 0

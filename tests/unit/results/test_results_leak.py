@@ -174,3 +174,10 @@ def test_a_day_has_the_requests_hours() -> None:
     [section] = measured(readings(1, load=day), day, quiet(day)).sections
     assert section.columns[0].unit == "h"
     assert [row[0] for row in section.rows] == [str(hour) for hour in range(24)]
+
+
+@pytest.mark.parametrize(("duration_s", "said"), [(15, "1 s"), (36, "1 to 2 s"), (86_400, "1 h")])
+def test_the_slices_are_told_as_wide_as_they_are(duration_s: int, said: str) -> None:
+    load = Load(threads=10, ramp_up_s=3, duration_s=duration_s, rate_per_s=1)
+    (section,) = measured([], load, quiet(load)).sections
+    assert section.note.startswith(f"Slices of {said}. ")

@@ -249,6 +249,9 @@
     };
   }
 
+  /* Values without a neighbour, which no line reaches. */
+  const alone = (values) => values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
+
   const room = (u, values) => 14 + 7.2 * Math.max(2, ...(values || []).map((v) => String(v ?? "").length));
 
   function timeAxis() {
@@ -311,7 +314,10 @@
         dash: series.dash,
         spanGaps: !timed,
         paths: series.only ? () => null : series.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
-        points: { show: series.only || (kind === "rate" && !series.dash) ? true : series.dots ? undefined : false, size: series.only ? 7 : 6 },
+        points: {
+          show: Boolean(series.only || (kind === "rate" && !series.dash)), size: series.only ? 7 : 6,
+          filter: (u, i, shown) => (shown || !timed ? null : alone(u.data[i])),
+        },
       }))],
       hooks: {
         drawClear: [...(timed && !marks.length ? [shade] : []), ...(marks.length ? [(u) => shadeMarks(u, marks)] : [])],
@@ -425,7 +431,7 @@
     draw("latency", {
       unit: "latency, ms", log, value: ms, where: (x) => `at ${clock(x)}`,
       data: [data.at, ...names.map((key) => columns[key])],
-      series: names.map((key, i) => ({ name: key, color: ["--c1", "--c2", "--c3", "--c4"][i], dots: true })),
+      series: names.map((key, i) => ({ name: key, color: ["--c1", "--c2", "--c3", "--c4"][i] })),
       limits: data.limits.filter((limit) => limit.label === label && limit.basis === basis),
     });
   }
@@ -465,7 +471,7 @@
       value: (v) => (v == null ? "–" : `${Math.abs(v) >= 1000 ? whole.format(v) : short.format(v)} ${chart.short}`),
       data: [at, ...chart.series.map((series) => series.values)],
       series: chart.series.map((series, n) => ({
-        name: series.name, color: PALETTE[n % PALETTE.length], dots: true, only: series.dots,
+        name: series.name, color: PALETTE[n % PALETTE.length], only: series.dots,
         dash: n >= PALETTE.length || /^(limit|trend|back at)/.test(series.name) ? [6, 4] : undefined,
       })),
     }));

@@ -196,12 +196,13 @@ def _percent(value: float, interval: tuple[float, float]) -> str:
 def _section(
     subject: Subject, slices: Sequence[Slice], basis: Basis, summary: str, charts: list[Chart]
 ) -> Section:
-    width_s = subject.load.duration_s / SLICES
     _, seconds, unit = next(found for found in _UNITS if subject.load.duration_s >= found[0])
+    widths = sorted({(one.to_s - one.from_s) / seconds for one in slices})
+    width = " to ".join(f"{one:.3g}" for one in (*widths[:1], *widths[1:][-1:]))
     return Section(
         title="Growth",
         summary=summary,
-        note=f"Slices of {width_s / seconds:g} {unit}. Memory is the gateway's resident set, connections its "
+        note=f"Slices of {width} {unit}. Memory is the gateway's resident set, connections its "
         f"established ones: medians of each slice. P95 is {basis}. Growth is of the slices after the first "
         f"{_settled_s(subject) / seconds:.3g} {unit}, in which a process settles.",
         columns=[

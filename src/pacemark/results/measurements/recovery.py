@@ -49,7 +49,7 @@ def measure(subject: Subject) -> Measurement:
     section = Section(
         title="Recovery",
         summary=_capital(f"{_words('P95', recovery)}; {_words('errors', clearance)}. {_capital(pool.text)}."),
-        note=f"Latencies are {basis}. The step down is {step_s:g} s after the first sample. The P95 to come "
+        note=f"Latencies are {basis}. The step down is {step_s:.1f} s after the first sample. The P95 to come "
         f"back to is {how}. A window lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} samples.",
         columns=[
             Column(name="Phase"),
@@ -158,7 +158,7 @@ def _chart(digest: Digest, basis: Basis, limit_ms: float | None, end_s: float, m
         series.append(Series(name="back at", values=[round(limit_ms, 1)] * len(at_s)))
     return Chart(
         title="P95 over time",
-        note=f"Of the requests that started in each {width_s} s.",
+        note=f"Of the requests that started in each {width_s} s stretch.",
         unit=f"{basis}, ms",
         at=at_s,
         series=series,

@@ -94,7 +94,7 @@ def _section(digest: Digest, opened: int, dropped: int, back: int, tried: int) -
         summary += f"; {back:,} of {tried:,} that were tried again came back"
     chart = Chart(
         title="Open streams",
-        note=f"At the end of each {digest.slice_s} s.",
+        note=f"At the end of each {digest.slice_s} s stretch.",
         unit="streams",
         at=instants,
         series=[Series(name="open", values=[float(number) for number in numbers])],
