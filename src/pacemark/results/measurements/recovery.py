@@ -49,8 +49,9 @@ def measure(subject: Subject) -> Measurement:
     section = Section(
         title="Recovery",
         summary=_capital(f"{_words('P95', recovery)}; {_words('errors', clearance)}. {_capital(pool.text)}."),
-        note=f"Latencies are {basis}. The step down is {step_s:.1f} s after the first sample. The P95 to come "
-        f"back to is {how}. A window lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} samples.",
+        note=f"Latencies are {basis}. The step down is {step_s:.1f} s after the first sample. The P95 to "
+        f"come back to is {how}. A window lasts {WINDOW_S} s, or longer until it has {LEAST_SAMPLES} "
+        "samples.",
         columns=[
             Column(name="Phase"),
             Column(name="Asked", unit="/s"),
