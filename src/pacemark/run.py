@@ -109,9 +109,12 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
         listed_tools=asked.listed_tools,
         connection=asked.connection,
         identities=asked.identities,
+        needs_token=not workload.signs_in,
     )
     if found.errors:
         return asked, found
+    if not found.takes_token:
+        asked = replace(asked, credentials=None, identities=None)
     more: list[Finding] = []
     token = asked.identities.first if asked.identities else asked.credentials
     if isinstance(workload, Journey):
@@ -251,8 +254,10 @@ def _digest(execution: Execution, directory: Path) -> Digest:
 
 
 def _counters(asked: Asked) -> Counted:
+    token = asked.credentials or (asked.identities.first if asked.identities else None)
+    if token is None:
+        return None  # they are for those with a token; the preflight has said so
     try:
-        token = asked.credentials or (asked.identities.first if asked.identities else None)
         with GatewayClient(asked.url, token, connection=asked.connection) as client:
             return read_counters(client)
     except GatewayError as error:
