@@ -29,6 +29,7 @@ from pacemark.jmx.plan import load_properties, render
 from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
+from pacemark.results.growing import GrowingDigest
 from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
@@ -70,8 +71,7 @@ def run(
         on_progress(progress)
 
     try:
-        execution = _load(asked, engine, found, directory, look)
-        digest = _digest(execution, directory)
+        execution, digest = _load(asked, engine, found, directory, look)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
@@ -84,8 +84,7 @@ def run(
 
     def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         on_probe(folder.name, load)
-        probe = _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
-        return probe, _digest(probe, folder)
+        return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after))
@@ -178,7 +177,8 @@ def _load(
     found: PreflightResult,
     directory: Path,
     on_progress: Callable[[Progress], None],
-) -> Execution:
+) -> tuple[Execution, Digest]:
+    growing = GrowingDigest(directory / SAMPLES_FILE)
     plan = directory / "plan.jmx"
     plan.write_bytes(render(asked.workload))
     feeds = asked.workload.feeds
@@ -192,9 +192,11 @@ def _load(
             "summariser.interval": "5",
         }
         carried_out = (
-            partial(distributed.execute, engine, asked.workers) if asked.workers else partial(execute, engine)
+            partial(distributed.execute, engine, asked.workers)
+            if asked.workers
+            else partial(execute, engine, follow=lambda _: growing)
         )
-        return carried_out(
+        execution = carried_out(
             plan,
             properties,
             asked.load,
@@ -203,6 +205,9 @@ def _load(
             on_progress=on_progress,
             system=given.system,
         )
+    if isinstance(execution, SharedExecution):
+        return execution, distributed.digest_of(execution)
+    return execution, growing.finished()
 
 
 def settings_of(asked: Asked, stores: Path) -> JvmSettings:
@@ -242,12 +247,6 @@ def _subject(
         cut_short=bool(execution.stopped or execution.exit_code),
         cpu_share=cpu_share(execution, digest),
     )
-
-
-def _digest(execution: Execution, directory: Path) -> Digest:
-    if isinstance(execution, SharedExecution):
-        return distributed.digest_of(execution)
-    return Digest.from_jtl(directory / SAMPLES_FILE)
 
 
 def _counters(asked: Asked) -> Counted:

@@ -104,10 +104,11 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
         end=_instant(digest.start_ms + round(digest.window.to_s * 1000)),
         seconds=round(digest.seconds, 3),
     )
+    whole = digest.at_once()
     return Summary(
         window=span,
-        total=figures(digest.without_lifetimes()),
-        labels={label: figures(digest.only(label)) for label in digest.labels},
+        total=figures(whole.without_lifetimes()),
+        labels={label: figures(whole.only(label)) for label in whole.labels},
     )
 
 
@@ -123,7 +124,7 @@ def figures(digest: Digest) -> Figures:
         errors=errors,
         error_rate=errors / count if count else None,
         throughput=count / digest.seconds if digest.seconds > 0 else None,
-        bytes=None if "bytes" in digest.absent else int(digest.cells["bytes"].sum()),
+        bytes=None if "bytes" in digest.absent else int(digest.sums["bytes"].sum()),
         outcomes=dict(by_outcome.iter_rows()),
         response=response if response.count else None,
         **elapsed,
@@ -200,17 +201,17 @@ def timeline(
     the samples end somewhere in it.
     """
     buckets, width = _buckets(digest, max_points)
-    cells = (digest if label is None else digest.only(label)).cells
-    cells = cells.with_columns(bucket=_bucket(digest, width))
+    shown = digest if label is None else digest.only(label)
+    cells = shown.cells.with_columns(bucket=_bucket(digest, width))
     counts = cells.group_by("bucket").agg(
-        pl.col("count").sum(),
-        pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors"),
-        pl.col("all_threads").max().alias("threads"),
+        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors")
     )
+    threads = shown.sums.group_by(_bucket(digest, width)).agg(threads=pl.col("all_threads").max())
     columns = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
     known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
     return (
         buckets.join(counts, on="bucket", how="left", maintain_order="left")
+        .join(threads, on="bucket", how="left", maintain_order="left")
         .join(_percentiles(cells, basis, columns), on="bucket", how="left", maintain_order="left")
         .with_columns(pl.col("count", "errors").fill_null(0), known.alias("threads"))
         .with_columns(rate=pl.col("count") / (pl.col("seconds") * digest.runs))

@@ -188,8 +188,9 @@ def test_the_timeline_agrees_with_a_plain_count(
 
 
 def _same(a: Digest, b: Digest) -> bool:
-    plain = [{name: value for name, value in vars(d).items() if name != "cells"} for d in (a, b)]
-    return a.cells.equals(b.cells) and plain[0] == plain[1]
+    tables = ("cells", "sums")
+    plain = [{name: value for name, value in vars(d).items() if name not in tables} for d in (a, b)]
+    return all(getattr(a, name).equals(getattr(b, name)) for name in tables) and plain[0] == plain[1]
 
 
 @settings(max_examples=40, deadline=None)
@@ -219,6 +220,7 @@ def test_pooling_runs_is_counting_their_rows_from_each_first_sample(
     pooled = merge(digests)
     whole = Digest.from_jtl(_write(directory / "all.jtl", COLUMNS, ",", aligned))
     assert pooled.cells.equals(whole.cells)
+    assert pooled.sums.equals(whole.sums)
     assert pooled.seconds == sum(digest.seconds for digest in digests)
     assert _same(merge([whole]), whole)
 
