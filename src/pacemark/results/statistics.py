@@ -228,7 +228,8 @@ def gathered(digest: Digest, *, max_points: int = 600) -> Digest:
     """
     buckets, width = _buckets(digest, max_points)
     first = int(digest.window.from_s // digest.slice_s)
-    window = Window(from_s=digest.window.from_s, to_s=first * digest.slice_s + buckets["seconds"].sum())
+    end_s = first * digest.slice_s + float(buckets["seconds"].sum())
+    window = Window(from_s=digest.window.from_s, to_s=end_s)
     to_first = (((pl.col("slice") - first) // width) * width + first).cast(pl.Int32)
     cells, sums = (table.with_columns(slice=to_first) for table in (digest.cells, digest.sums))
     return replace(digest, cells=add_cells([cells]), sums=add_sums([sums]), window=window)
