@@ -10,7 +10,7 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
-from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums, no_sums, widened
+from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums, moved, no_sums, widened
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
 from pacemark.results.tally import Tally
@@ -204,8 +204,7 @@ class Digest:
     def at_once(self) -> Self:
         """The same samples with all of the window as one slice: small, whatever the digest's length."""
         flat = pl.lit(0, pl.Int32).alias("slice")
-        cells = self.cells.select(flat, pl.col("*").exclude("slice"))
-        return replace(self, cells=add_cells([cells]), sums=add_sums([self.sums.with_columns(flat)]))
+        return replace(self, cells=moved(self.cells, flat), sums=add_sums([self.sums.with_columns(flat)]))
 
     def between(self, from_s: float = 0.0, to_s: float | None = None) -> Self:
         """The samples that started in [from_s, to_s), in seconds from the first sample.
@@ -231,11 +230,12 @@ class Digest:
         whole = newest is None or _slice_of(end_s, self.slice_s) > newest or end_s >= ended_s
         start = max(float(first * self.slice_s), self.window.from_s)
         end = end_s if whole else float(last * self.slice_s)
-        inside = pl.col("slice") >= first if whole else pl.col("slice").is_between(first, last, closed="left")
         rounded = (round(start * 1000), round(end * 1000)) != (round(from_s * 1000), round(end_s * 1000))
         note = f"window {from_s:g}-{end_s:g} s rounded to {start:g}-{end:g} s: slices are of {self.slice_s} s"
         return replace(
-            self.where(inside),
+            self,
+            cells=_within(self.cells, first, None if whole else last),
+            sums=_within(self.sums, first, None if whole else last),
             window=Window(from_s=start, to_s=end),
             seconds=self.runs * (end - start),
             notes=(*self.notes, note) if rounded else self.notes,
@@ -271,6 +271,13 @@ def merge(digests: Sequence[Digest]) -> Digest:
         absent=tuple(sorted({name for digest in digests for name in digest.absent})),
         notes=tuple(dict.fromkeys(note for digest in digests for note in digest.notes)),
     )
+
+
+def _within(table: pl.DataFrame, first: int, last: int | None) -> pl.DataFrame:
+    """The rows of slices in [first, last), without a copy: they are sorted by slice."""
+    start = table["slice"].search_sorted(first)
+    end = table.height if last is None else table["slice"].search_sorted(last)
+    return table.slice(start, end - start)
 
 
 def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> Tally:

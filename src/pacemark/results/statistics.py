@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pacemark.results import outcomes
-from pacemark.results.cells import add_cells, add_sums
+from pacemark.results.cells import add_sums, moved
 from pacemark.results.digest import Digest
 from pacemark.results.record import Window
 from pacemark.workloads.objective import Basis
@@ -231,8 +231,8 @@ def gathered(digest: Digest, *, max_points: int = 600) -> Digest:
     end_s = first * digest.slice_s + float(buckets["seconds"].sum())
     window = Window(from_s=digest.window.from_s, to_s=end_s)
     to_first = (((pl.col("slice") - first) // width) * width + first).cast(pl.Int32)
-    cells, sums = (table.with_columns(slice=to_first) for table in (digest.cells, digest.sums))
-    return replace(digest, cells=add_cells([cells]), sums=add_sums([sums]), window=window)
+    sums = add_sums([digest.sums.with_columns(slice=to_first)])
+    return replace(digest, cells=moved(digest.cells, to_first), sums=sums, window=window)
 
 
 def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
