@@ -21,6 +21,8 @@ from pacemark.results.columns import NUMBERS, Read, UnreadableError, read_column
 from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records
 from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
+MOST_LABELS = 10_000
+"""Distinct labels above which there is something in them that differs with every request, such as an id."""
 STRETCH_BYTES = 4 << 20
 _LONGEST_RECORD_BYTES = 64 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
@@ -85,7 +87,8 @@ class Jtl:
         Parent rows of Transaction Controllers are left out.
 
         Raises:
-            InputError: a row cannot be read; the message names its line and the text.
+            InputError: a row cannot be read; the message names its line and the text. Or there are more than
+                ``MOST_LABELS`` labels.
         """
         self._start_over()
         return self.more(ended=True)
@@ -104,6 +107,7 @@ class Jtl:
             self._remarks |= dict.fromkeys(read.remarks)
             samples = read.samples(self._outcomes)
             if samples.height:
+                self._see_labels(samples)
                 yield samples
 
     def stretches(self) -> Iterator[bytes]:
@@ -123,8 +127,18 @@ class Jtl:
         self._at_byte = 0 if self.is_xml else self._first_byte
         self._partial = ""
         self._outcomes: set[str] = {outcomes.OK}
+        self._labels: set[str] = set()
         self._remarks: dict[str, None] = {}
         self._xml_columns: set[str] = set()
+
+    def _see_labels(self, samples: pl.DataFrame) -> None:
+        self._labels.update(samples["label"].unique().cast(pl.String))
+        if len(self._labels) > MOST_LABELS:
+            one = shown(samples["label"][-1])
+            raise InputError(
+                f"{self.path} has more than {MOST_LABELS} distinct labels, such as {one}",
+                "give the samplers names without ids or counters",
+            )
 
     def _told(self) -> Iterator[str]:
         if self._partial:

@@ -4,7 +4,6 @@ import io
 
 import polars as pl
 
-from pacemark.errors import InputError
 from pacemark.results.cells import (
     SUM_KEYS,
     SUM_SCHEMA,
@@ -15,9 +14,6 @@ from pacemark.results.cells import (
     no_sums,
     widened,
 )
-
-MOST_LABELS = 10_000
-"""Distinct labels above which there is something in them that differs with every request, such as an id."""
 
 # The width of a slice in seconds, and up to how many of them: an hour of 1 s, ten hours of 10 s.
 _SLICES_S = (1, 10, 60)
@@ -40,7 +36,6 @@ class Tally:
         self._latest_ms = 0
         self._waiting: list[pl.DataFrame] = []
         self._rows, self._enough = 0, _BATCH
-        self._labels: set[str] = set()
         self._closed: list[bytes] = []
         self._edges = [0]
         self._late: list[pl.DataFrame] = []
@@ -59,11 +54,7 @@ class Tally:
         return self.earliest_ms < self.origin_ms
 
     def add(self, samples: pl.DataFrame, ahead_ms: int = 0) -> None:
-        """Count samples whose times are ``ahead_ms`` ahead.
-
-        Raises:
-            InputError: there are too many labels.
-        """
+        """Count samples whose times are ``ahead_ms`` ahead."""
         if ahead_ms:
             samples = samples.with_columns(pl.col("start_ms") - ahead_ms)
         earliest, latest, end_ms = samples.select(
@@ -76,7 +67,6 @@ class Tally:
         if self.is_out_of_step:
             self._waiting.clear()
             return
-        self._see_labels(samples)
         self._waiting.append(samples)
         self._rows += samples.height
         if self._rows >= self._enough:
@@ -93,14 +83,6 @@ class Tally:
             parts.append(add_cells([part, mine]) if mine.height else part)
         self._closed, self._late = [], []
         return pl.concat(parts), add_sums(self._sums)
-
-    def _see_labels(self, samples: pl.DataFrame) -> None:
-        self._labels.update(samples["label"].unique().cast(pl.String))
-        if len(self._labels) > MOST_LABELS:
-            raise InputError(
-                f"more than {MOST_LABELS} distinct labels, such as '{samples['label'][-1]:.60}'",
-                "give the samplers names without ids or counters",
-            )
 
     def _count_up_to(self, end_ms: int | None) -> None:
         """Count what waits and started before ``end_ms``; all of it when that is None."""

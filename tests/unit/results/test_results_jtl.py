@@ -223,5 +223,17 @@ def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: st
     assert complaint in _refusal(_write(tmp_path, content))
 
 
+def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    rows = "".join(f"1000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
+    refusal = _refusal(_write(tmp_path, f"{COLUMNS}\n{rows}"))
+    assert refusal.startswith("FILE has more than 10000 distinct labels, such as 'GET /tools/")
+    assert "give the samplers names without ids or counters" in refusal
+
+
+def test_ten_thousand_labels_are_read(tmp_path: Path) -> None:
+    rows = [f"1000,1,GET /tools/{number},200,OK,true,,1,1,0" for number in range(10_000)]
+    assert len(Digest.from_jtl(_lines(tmp_path, *rows, *rows)).labels) == 10_000
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "cannot read FILE: No such file or directory" in _refusal(tmp_path / "none.jtl")
