@@ -8,7 +8,7 @@ import polars as pl
 from pacemark.results.digest import LIFETIME, Digest
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, RunRecord
-from pacemark.results.statistics import Summary, outcome_timeline, percentile_curve, timeline
+from pacemark.results.statistics import Summary, gathered, outcome_timeline, percentile_curve, timeline
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 
@@ -34,8 +34,10 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
     digest = digest.without_lifetimes()
     drawn = digest.between(0, _end_s(record, digest))
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
+    drawn = gathered(drawn, max_points=points)
     grid = timeline(drawn, max_points=points)
     window = _window(digest, summary)
+    measured = digest.between(*window).at_once()
     bases = bases_of(summary)
     labels = [None, *shown_labels(summary)]
     latency = {basis: [_latency(drawn, label, basis, points) for label in labels] for basis in bases}
@@ -50,7 +52,7 @@ def chart_data(record: RunRecord | None, digest: Digest, summary: Summary) -> Co
         "limits": _limits(record, labels),
         "latency": latency,
         "log": _is_cramped(latency[bases[0]][0]),
-        "curve": {basis: [_curve(digest, window, label, basis) for label in labels] for basis in bases},
+        "curve": {basis: [_curve(measured, label, basis) for label in labels] for basis in bases},
         "rate": {
             "achieved": _numbers(grid["rate"]),
             "target": _target(grid, record.load) if record and record.load.rate_per_s else None,
@@ -113,8 +115,7 @@ def _is_cramped(columns: Columns) -> bool:
     return bool(p95) and highest > CRAMPED * max(1, p95[len(p95) // 2])
 
 
-def _curve(digest: Digest, window: tuple[float, float], label: str | None, basis: Basis) -> Columns:
-    measured = digest.between(*window)
+def _curve(measured: Digest, label: str | None, basis: Basis) -> Columns:
     rows = percentile_curve(measured, label=label, basis=basis)
     count = measured.only(label).count if label else measured.count
     return {
