@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from pacemark.results.digest import CELL_ORDER, CELL_SCHEMA, Digest
+from pacemark.results.cells import CELL_SCHEMA, add_cells
+from pacemark.results.digest import Digest
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Window
 
@@ -68,11 +69,11 @@ class Gateway:
 
 def _digest(samples: pl.DataFrame, seconds: int) -> Digest:
     counted = samples.group_by("slice", "label", "elapsed_ms").agg(count=pl.len())
-    cells = counted.with_columns(
-        outcome=pl.lit(OK), response_ms=None, waited=None, bytes=0, new_connections=0, all_threads=1
-    ).select(pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items())
+    cells = counted.with_columns(outcome=pl.lit(OK), response_ms=None, waited=None).select(
+        pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items()
+    )
     return Digest(
-        cells=cells.sort(CELL_ORDER),
+        cells=add_cells([cells]),
         start_ms=0,
         end_ms=seconds * 1000,
         slice_s=1,

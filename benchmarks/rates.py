@@ -30,7 +30,7 @@ KEPT = 0.01
 
 
 def new_connection_share(digest: Digest) -> float:
-    return int(digest.cells["new_connections"].sum()) / digest.count
+    return int(digest.sums["new_connections"].sum()) / digest.count
 
 
 def rate_error(carried: Carried) -> tuple[float, bool]:

@@ -19,7 +19,8 @@ import polars as pl
 from harness import row, show, table_head
 
 from pacemark.report import html
-from pacemark.results.digest import CELL_SCHEMA, Digest
+from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums
+from pacemark.results.digest import Digest
 from pacemark.results.record import GatewayFacts, Recorded, RunRecord, Window
 from pacemark.results.statistics import summarize
 from pacemark.workloads.load import Load
@@ -35,6 +36,7 @@ SPANS = {"an hour": (3600, 1), "a day": (86_400, 60)}
 """Seconds, and the seconds of a slice."""
 MOST_BYTES, MOST_DRAWING_S = 3_000_000, 2.0
 OPENINGS = 5
+START_MS = 1_769_767_200_000
 
 
 def digest_of(seconds: int, slice_s: int) -> Digest:
@@ -44,8 +46,16 @@ def digest_of(seconds: int, slice_s: int) -> Digest:
     kinds = pl.DataFrame({"elapsed_ms": range(1, 4000), "share": shares})
     labels = pl.DataFrame({"label": [f"GET /resource-{n}" for n in range(LABELS)]})
     parts = [_cells(slices, slice_s, kinds, labels) for slices in _stretches(seconds // slice_s)]
-    window = Window(from_s=0, to_s=seconds)
-    return Digest(pl.concat(parts), 1_769_767_200_000, 1_769_767_200_000 + 1000 * seconds, slice_s, window)
+    cells, window = add_cells(parts), Window(from_s=0, to_s=seconds)
+    return Digest(
+        cells=cells,
+        sums=_sums(cells),
+        start_ms=START_MS,
+        end_ms=START_MS + 1000 * seconds,
+        slice_s=slice_s,
+        window=window,
+        seconds=seconds,
+    )
 
 
 def _stretches(slices: int) -> list[range]:
@@ -61,11 +71,14 @@ def _cells(slices: range, slice_s: int, kinds: pl.DataFrame, labels: pl.DataFram
         outcome=pl.lit("ok"),
         response_ms=pl.col("elapsed_ms") + (pl.col("elapsed_ms") % 2),
         waited=pl.lit(1),
-        bytes=pl.col("count") * 350,
-        new_connections=pl.lit(0),
-        all_threads=pl.lit(400),
     )
     return cells.select(pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items())
+
+
+def _sums(cells: pl.DataFrame) -> pl.DataFrame:
+    by_label = cells.group_by("slice", "label", "outcome").agg(bytes=pl.col("count").sum() * 350)
+    sums = by_label.with_columns(new_connections=pl.lit(0), all_threads=pl.lit(400))
+    return add_sums([sums.select(pl.col(name).cast(kind) for name, kind in SUM_SCHEMA.items())])
 
 
 def record_of(seconds: int, count: int) -> RunRecord:

@@ -46,6 +46,8 @@ class FakeAdminUi:
         self.busy = 0
         """How many of the next refreshes come while another one is under way."""
         self.switched_off = False
+        self.dashboard = "/admin"
+        """Where it sends whoever has signed in."""
         self.rows = {kind: dict(rows) for kind, rows in ROWS.items()}
         self.lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -180,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 303, [("location", "/admin/login?error=invalid_credentials")], ""
         session = Session(csrf)
         self.ui.sessions.append(session)
-        return 303, [("location", "/admin"), _cookie("jwt_token", session.token)], ""
+        return 303, [("location", self.ui.dashboard), _cookie("jwt_token", session.token)], ""
 
     def _sent_to_login(self) -> "Answer":
         if self.headers["HX-Request"] == "true":

@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 @dataclass(frozen=True)
 class Fronts:
-    """The doors of one nginx, each with the path ``/base``; and what opens them."""
+    """The doors of one nginx, each with the same base path; and what opens them."""
 
     good: str
     """A certificate of the CA, for this host."""
@@ -153,16 +153,25 @@ _SERVER = """
     {locations}
   }}
 """
-_LOCATION = "location /base{path} {{ proxy_pass {backend}{path}; }}"
+_LOCATION = "location {base}{path} {{ proxy_pass {backend}{path}; }}"
+DOORS = ("good", "client", "expired", "elsewhere", "unknown")
+BASE = "/base"
 
 
 @contextmanager
 def nginx_before(
-    backend: str, folder: Path, parts: Mapping[str, str] = MappingProxyType({})
+    backend: str,
+    folder: Path,
+    parts: Mapping[str, str] = MappingProxyType({}),
+    *,
+    base: str = BASE,
+    ports: Sequence[int] = (),
 ) -> Iterator[Fronts]:
     """A real nginx on loopback in front of ``backend``, with keys and certificates made for it.
 
     ``parts`` of the gateway, by what their paths begin with, are played by other servers.
+    ``base`` is cut off what is passed on. ``ports`` are the doors', for a backend that must know its address
+    beforehand; free ones otherwise.
     """
     ours, foreign = Authority(folder), Authority(folder, "Foreign CA")
     here = ("localhost", "127.0.0.1", NAMED)
@@ -176,11 +185,13 @@ def nginx_before(
         "elsewhere": (ours.issue("elsewhere", "elsewhere.test"), ""),
         "unknown": (foreign.issue("unknown", *here), ""),
     }
-    ports = dict(zip(doors, free_ports(len(doors)), strict=True))
+    ports_of = dict(zip(DOORS, ports or free_ports(len(DOORS)), strict=True))
     backends = {"/": backend, **parts}
-    locations = " ".join(_LOCATION.format(path=path, backend=url) for path, url in backends.items())
+    locations = " ".join(
+        _LOCATION.format(base=base, path=path, backend=url) for path, url in backends.items()
+    )
     servers = [
-        _SERVER.format(port=ports[name], cert=files[0], key=files[1], more=more, locations=locations)
+        _SERVER.format(port=ports_of[name], cert=files[0], key=files[1], more=more, locations=locations)
         for name, (files, more) in doors.items()
     ]
     config = folder / "nginx.conf"
@@ -195,10 +206,10 @@ def nginx_before(
         while not (folder / "nginx.pid").is_file() and nginx.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         assert nginx.poll() is None, (folder / "nginx.err").read_text(encoding="utf-8")
-        urls = {name: f"https://127.0.0.1:{port}/base" for name, port in ports.items()}
+        urls = {name: f"https://127.0.0.1:{port}{base}" for name, port in ports_of.items()}
         yield Fronts(
             **urls,
-            ports=ports,
+            ports=ports_of,
             ca_file=ours.ca_file,
             cert=cert,
             key=key,

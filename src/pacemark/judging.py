@@ -164,7 +164,7 @@ def _generator(
     end = digest.start_ms / 1000 + asked.window.to_s
     pauses = execution.pauses(start, end)
     totals = execution.reported
-    connections = int(measured.cells["new_connections"].sum())
+    connections = int(measured.sums["new_connections"].sum())
     return Generator(
         jmeter=engine.version,
         java=engine.java.version,

@@ -29,6 +29,7 @@ from pacemark.jmx.plan import load_properties, render
 from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
+from pacemark.results.growing import GrowingDigest
 from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
@@ -42,6 +43,8 @@ from pacemark.workloads.streams import Streams
 
 DASHBOARD_LIMIT = 5_000_000
 """Samples above which JMeter's own dashboard, at 17 s a million, is left to the user."""
+WHOLE_WINDOW = "-Jjmeter.reportgenerator.statistic_window=-1"
+"""Without it that dashboard makes its percentiles of the last 20,000 samples of a label."""
 
 
 def run(
@@ -70,8 +73,7 @@ def run(
         on_progress(progress)
 
     try:
-        execution = _load(asked, engine, found, directory, look)
-        digest = _digest(execution, directory)
+        execution, digest = _load(asked, engine, found, directory, look)
     except (RunError, InputError) as error:
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
@@ -84,8 +86,7 @@ def run(
 
     def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
         on_probe(folder.name, load)
-        probe = _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
-        return probe, _digest(probe, folder)
+        return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after))
@@ -109,9 +110,12 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
         listed_tools=asked.listed_tools,
         connection=asked.connection,
         identities=asked.identities,
+        needs_token=not workload.signs_in,
     )
     if found.errors:
         return asked, found
+    if not found.takes_token:
+        asked = replace(asked, credentials=None, identities=None)
     more: list[Finding] = []
     token = asked.identities.first if asked.identities else asked.credentials
     if isinstance(workload, Journey):
@@ -144,7 +148,7 @@ def write_dashboard(engine: Engine, directory: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="pacemark-") as scratch:
         whole = directory.absolute()
         args = ["-g", str(whole / SAMPLES_FILE), "-o", str(whole / "jmeter-report")]
-        args += ["-j", f"{scratch}/jmeter.log", "-Jjmeter.reportgenerator.statistic_window=-1"]
+        args += ["-j", f"{scratch}/jmeter.log", WHOLE_WINDOW]
         command = engine.command(args, heap_mb=default_heap_mb(), work_dir=Path(scratch))
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -178,7 +182,8 @@ def _load(
     found: PreflightResult,
     directory: Path,
     on_progress: Callable[[Progress], None],
-) -> Execution:
+) -> tuple[Execution, Digest]:
+    growing = GrowingDigest(directory / SAMPLES_FILE)
     plan = directory / "plan.jmx"
     plan.write_bytes(render(asked.workload))
     feeds = asked.workload.feeds
@@ -192,9 +197,11 @@ def _load(
             "summariser.interval": "5",
         }
         carried_out = (
-            partial(distributed.execute, engine, asked.workers) if asked.workers else partial(execute, engine)
+            partial(distributed.execute, engine, asked.workers)
+            if asked.workers
+            else partial(execute, engine, follow=lambda _: growing)
         )
-        return carried_out(
+        execution = carried_out(
             plan,
             properties,
             asked.load,
@@ -203,6 +210,9 @@ def _load(
             on_progress=on_progress,
             system=given.system,
         )
+    if isinstance(execution, SharedExecution):
+        return execution, distributed.digest_of(execution)
+    return execution, growing.finished()
 
 
 def settings_of(asked: Asked, stores: Path) -> JvmSettings:
@@ -244,15 +254,11 @@ def _subject(
     )
 
 
-def _digest(execution: Execution, directory: Path) -> Digest:
-    if isinstance(execution, SharedExecution):
-        return distributed.digest_of(execution)
-    return Digest.from_jtl(directory / SAMPLES_FILE)
-
-
 def _counters(asked: Asked) -> Counted:
+    token = asked.credentials or (asked.identities.first if asked.identities else None)
+    if token is None:
+        return None  # they are for those with a token; the preflight has said so
     try:
-        token = asked.credentials or (asked.identities.first if asked.identities else None)
         with GatewayClient(asked.url, token, connection=asked.connection) as client:
             return read_counters(client)
     except GatewayError as error:

@@ -14,20 +14,21 @@ USERS = 3
 LOAD = ("--scale", "smoke", "--threads", str(USERS), "--ramp-up", "1s", "--duration", "8s")
 
 
-def signed_in(stack: Stack, folder: Path, password: str) -> Pacemark:
+def signed_in(stack: Stack, folder: Path, password: str, **settings: str) -> Pacemark:
     return Pacemark(
         folder,
-        MCPGATEWAY_BEARER_TOKEN=stack.credentials(seconds=60).token,
         PLATFORM_ADMIN_EMAIL=stack.admin_email,
         PLATFORM_ADMIN_PASSWORD=password,
         # Meant for other workloads.
         JMETER_TARGET_RPS="4000",
+        **settings,
     )
 
 
 def test_users_sign_in_go_round_and_sign_out(embedded_stack: Stack, tmp_path: Path) -> None:
     password = embedded_stack.secrets.admin_password
-    pacemark = signed_in(embedded_stack, tmp_path, password)
+    token = embedded_stack.credentials(seconds=60).token
+    pacemark = signed_in(embedded_stack, tmp_path, password, MCPGATEWAY_BEARER_TOKEN=token)
     with pacemark.started("run", WORKLOAD.name, *LOAD, "--gateway", embedded_stack.url) as running:
         running.watch_command_lines()
         ended = running.ended()
@@ -47,6 +48,24 @@ def test_users_sign_in_go_round_and_sign_out(embedded_stack: Stack, tmp_path: Pa
     assert record["stages"] == []
     assert files_with(tmp_path, password) == files_with(tmp_path, JWT) == []
     assert not any(password in line for line in running.command_lines)
+
+
+def test_without_a_token_users_sign_in_and_the_gateways_count_is_missing(
+    embedded_stack: Stack, tmp_path: Path
+) -> None:
+    pacemark = signed_in(embedded_stack, tmp_path, embedded_stack.secrets.admin_password)
+    few = ("--scale", "smoke", "--threads", "1", "--ramp-up", "0", "--duration", "2s")
+    ended = pacemark("run", WORKLOAD.name, *few, "--gateway", embedded_stack.url)
+    record = ended.record
+    assert record["recorded"]["count"] > 0, ended.stderr
+    assert record["recorded"]["errors"] == 0
+    assert record["gateway"]["counted"] == {}
+    (told,) = (finding for finding in record["preflight"] if finding["name"] == "token")
+    assert (told["level"], told["detail"]) == (
+        "warning",
+        "there is no token: the gateway's own count is not read",
+    )
+    assert [one["text"] for one in record["reasons"] if "counters" in one["text"]] == []
 
 
 def test_a_wrong_password_stops_before_the_load(embedded_stack: Stack, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 from e2e_command import JWT, RUN_FILES, Ended, Pacemark, files_with, rows
+from polars.testing import assert_frame_equal
 
 from pacemark.gateway.stack import Stack
+from pacemark.results.digest import Digest
 from pacemark.workloads import workload
 
 pytestmark = [pytest.mark.gateway, pytest.mark.jmeter]
@@ -113,6 +115,15 @@ def test_its_summary_is_what_stats_says_of_the_run_and_the_samples(both: Both, n
     recorded = both.run(name)["recorded"]["count"]
     assert both.stats(name, "--warm-up", "0")["total"]["count"] == recorded
     assert both.pacemark("stats", directory / "samples.jtl", "--json").json["total"]["count"] == recorded
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_digest_made_while_it_ran_is_that_of_the_finished_file(both: Both, name: str) -> None:
+    grown = Digest.load(both.directory(name) / "digest.parquet")
+    counted = Digest.from_jtl(both.directory(name) / "samples.jtl")
+    assert_frame_equal(grown.cells, counted.cells)
+    assert_frame_equal(grown.sums, counted.sums)
+    assert (grown.start_ms, grown.window) == (counted.start_ms, counted.window)
 
 
 @pytest.mark.parametrize("name", NAMES)

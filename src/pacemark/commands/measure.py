@@ -48,7 +48,7 @@ from pacemark.report.progress import RunProgress
 from pacemark.results import baselines, history
 from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
-from pacemark.run import DASHBOARD_LIMIT, run, write_dashboard
+from pacemark.run import DASHBOARD_LIMIT, WHOLE_WINDOW, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
@@ -203,7 +203,7 @@ def run_command(
             status, shown = _shown(record, directory, baseline)
             statuses.append(status)
             printed.append(shown)
-            _dashboard(engine, record, directory)
+            make_dashboard(engine, record, directory)
             if record.interrupted:
                 break
     if as_json:
@@ -244,14 +244,15 @@ def _overview(folder: Path) -> None:
         complain(f"the page of all runs was not written: {error}")
 
 
-def _dashboard(engine: Engine, record: RunRecord, directory: Path) -> None:
+def make_dashboard(engine: Engine, record: RunRecord, directory: Path) -> None:
+    """JMeter's own, after the verdict: it takes minutes where the verdict takes seconds."""
     if 0 < record.recorded.count <= DASHBOARD_LIMIT:
         try:
             write_dashboard(engine, directory)
         except PacemarkError as error:
             complain(str(error))
     elif record.recorded.count:
-        make = f"pacemark jmeter -g {directory}/samples.jtl -o {directory}/jmeter-report"
+        make = f"pacemark jmeter -g {directory}/samples.jtl -o {directory}/jmeter-report {WHOLE_WINDOW}"
         tell(f"more than {DASHBOARD_LIMIT} samples; JMeter's own dashboard: {make}")
 
 

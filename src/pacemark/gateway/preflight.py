@@ -41,6 +41,8 @@ class PreflightResult(BaseModel):
     fixtures: Fixtures = Fixtures()
     """Empty when they were not needed or not reached."""
     gateway_version: str = ""
+    takes_token: bool = True
+    """Whether the gateway takes the token for as long as the run lasts. It does, where one is needed."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -61,6 +63,7 @@ def preflight(
     listed_tools: Listed = MappingProxyType({}),
     connection: Connection = DIRECT,
     identities: Identities | None = None,
+    needs_token: bool = True,
 ) -> PreflightResult:
     """Ask the gateway and this machine all that decides whether a run of ``seconds`` means anything.
 
@@ -69,7 +72,7 @@ def preflight(
 
     Args:
         url: the gateway's base URL.
-        credentials: the token; None is an error finding.
+        credentials: the token; None is an error finding where one is needed.
         seconds: how long the run will last.
         rate_per_s: its highest planned rate, in requests a second.
         threads: its highest number of threads.
@@ -79,6 +82,8 @@ def preflight(
         listed_tools: tools that the user declares safe to call, with their arguments.
         connection: how the gateway is reached.
         identities: the load's own tokens, one a thread; the first of them then asks here too.
+        needs_token: whether the load is sent with a token; else one serves to read the gateway's counters,
+            and the lack of it is a warning.
 
     Raises:
         InputError: the URL is none, or the endpoint no path, or a file of the connection's is not usable.
@@ -90,14 +95,18 @@ def preflight(
         steps: list[Callable[[], Finding | list[Finding]]] = [
             *(asking.healthy, asking.ready),
             *([lambda: identity_findings(identities, client, seconds, threads)] if identities else []),
-            *(asking.token, asking.rate_limit, asking.clock),
+            asking.token if needs_token else asking.token_for_counters,
+            *(asking.rate_limit, asking.clock),
             *([lambda: asking.fixtures(listed_tools)] if needs_mcp else []),
         ]
         findings = [_unverified()] if connection.ignores_certificate_of(url) else []
         findings += asking.ask(steps)
     findings += machine_findings(threads=threads, seconds=seconds, rate_per_s=rate_per_s, out_dir=out_dir)
     return PreflightResult(
-        findings=findings, fixtures=asking.discovery.fixtures, gateway_version=asking.version
+        findings=findings,
+        fixtures=asking.discovery.fixtures,
+        gateway_version=asking.version,
+        takes_token=asking.takes_token,
     )
 
 
@@ -123,6 +132,7 @@ class _Asking:
         self._aheads_s: list[float] = []
         self.discovery = Discovery(fixtures=Fixtures())
         self.version = ""
+        self.takes_token = True
 
     def ask(self, steps: list[Callable[[], Finding | list[Finding]]]) -> list[Finding]:
         """Take the steps in order, up to the first error."""
@@ -199,6 +209,15 @@ class _Asking:
             detail = f"{credentials.source}: lives {_span(left_s)} more, the run takes {_span(self._seconds)}"
             return _error("token", detail, _NEW_TOKEN)
         return _ok("token", f"{credentials.source}: accepted, lives {_span(left_s)} more")
+
+    def token_for_counters(self) -> Finding:
+        """The same, where without it only the gateway's own count is missing."""
+        found = self.token()
+        if found.level != "error":
+            return found
+        self.takes_token = False
+        detail = f"{found.detail}: the gateway's own count is not read"
+        return found.model_copy(update={"level": "warning", "detail": detail})
 
     def rate_limit(self) -> Finding:
         """Read from the answers so far: the gateway names its limit on each one, not only on a refusal."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus, urljoin, urlsplit
 
 import httpx
 
@@ -83,6 +83,9 @@ def try_journey(
                 if step not in journey.before:
                     browser.leave(journey)
                 return [_failed(step, wrong, values)]
+            if step is journey.before[-1] and (astray := _astray(values)):
+                browser.leave(journey)
+                return [astray]
         if wrong := browser.leave(journey):
             return [_error("sign in", f"Admin logout: {wrong}", "see the gateway's log")]
     detail = f"{who.email} signed in at {url}, opened {len(journey.pages)} pages and signed out"
@@ -151,6 +154,19 @@ def _failed(step: Step, wrong: str, values: Mapping[str, str]) -> Finding:
     if wrong == "HTTP 404" and step.path.endswith("/login"):
         return _error("sign in", f"{detail}: the Admin UI is switched off", _NO_UI)
     return _error("sign in", detail, step.remedy or "see the gateway's log")
+
+
+def _astray(values: Mapping[str, str]) -> Finding | None:
+    """A gateway that has another base path sends a browser there, and its cookies are for there."""
+    url, base = values["GATEWAY_ADMIN_URL"], urlsplit(values["GATEWAY_URL"]).path
+    sent_to, expected = urlsplit(urljoin(url, values["signed_in"])).path, f"{base}/admin"
+    if sent_to in (expected, urlsplit(url).path):
+        return None
+    return _error(
+        "sign in",
+        f"Admin login: sent to {sent_to}, but by the gateway's URL it is {expected}",
+        "the base path of GATEWAY_URL and the gateway's APP_ROOT_PATH must be the same",
+    )
 
 
 def _error(name: str, detail: str, remedy: str) -> Finding:

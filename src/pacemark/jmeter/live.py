@@ -1,4 +1,4 @@
-"""What a running JMeter has recorded so far. Only to look at: the verdict comes from the digest."""
+"""What a running JMeter has recorded so far: only to look at, the verdict comes from the digest."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 WINDOW_MS = 10_000
 """Rate and percentile are those of the last 10 s of samples."""
@@ -40,8 +40,19 @@ def side_by_side(looks: Sequence[Progress]) -> Progress:
     )
 
 
+class Follower(Protocol):
+    """Reads on in a growing JTL, each byte once."""
+
+    @property
+    def first_ms(self) -> int | None:
+        """The earliest start of a sample so far, in milliseconds since 1970."""
+
+    def look(self) -> Progress:
+        """Read what was added since the last look, and tell."""
+
+
 class Tail:
-    """Reads what was added to a growing JTL since the last look."""
+    """Follows a growing JTL only to tell how it goes, as workers do: they count when the load is over."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

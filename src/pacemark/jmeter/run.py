@@ -20,7 +20,7 @@ from pacemark.jmeter.health import (
     reported_totals,
     slots_taken,
 )
-from pacemark.jmeter.live import Progress, Tail
+from pacemark.jmeter.live import Follower, Progress, Tail
 from pacemark.jmeter.process import JMeterProcess
 from pacemark.workloads.load import Load
 
@@ -81,11 +81,13 @@ def execute(
     heap_mb: int,
     on_progress: Callable[[Progress], None],
     system: Mapping[str, str] = MappingProxyType({}),
+    follow: Callable[[Path], Follower] = Tail,
 ) -> Execution:
     """Run ``plan``; its samples go to ``run_dir/samples.jtl`` and its log to ``run_dir/jmeter.log``.
 
     ``properties`` are JMeter's and the plan's, ``system`` those of its Java; neither shows anywhere.
-    Ctrl-C and the watchdog stop it, orderly first, and what was recorded stays.
+    Ctrl-C and the watchdog stop it, orderly first, and what was recorded stays. ``follow`` is given the
+    samples' file, and what it returns reads along.
 
     Raises:
         InterruptedRunError: it was interrupted before the first sample.
@@ -104,7 +106,7 @@ def execute(
         properties = {**properties, **flushed(load.highest_per_s)}
         output = Path(scratch, "output")
         with JMeterProcess(command, properties, system=system, cwd=Path(scratch), output=output) as process:
-            tail = Tail(samples)
+            tail = follow(samples)
             execution = _watch(process, tail, load, on_progress)
         if gc_log.is_file():
             text = gc_log.read_text(encoding="utf-8", errors="replace")
@@ -119,7 +121,7 @@ def execute(
 
 
 def _watch(
-    process: JMeterProcess, tail: Tail, load: Load, on_progress: Callable[[Progress], None]
+    process: JMeterProcess, tail: Follower, load: Load, on_progress: Callable[[Progress], None]
 ) -> Execution:
     started, stopped, cpu = process.started, "", [CpuReading(time.time(), process.cpu_seconds())]
     cores, offset = process.cores(), clock_offset()

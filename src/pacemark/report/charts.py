@@ -12,6 +12,7 @@ from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, RunRecord
 from pacemark.results.statistics import (
     Summary,
+    gathered,
     latency_timelines,
     outcome_timeline,
     percentile_curve,
@@ -33,11 +34,14 @@ Columns = dict[str, Any]
 
 
 class Counted(NamedTuple):
-    """Latencies of one kind: their name, and where they stand."""
+    """Latencies of one kind: their name, and where they stand, with no more slices than are drawn."""
 
     name: str
-    digest: Digest
     basis: Basis
+    over_time: Digest
+    """All that is drawn, a slice for a point."""
+    measured: Digest
+    """The measured window, as one slice."""
 
 
 def chart_data(
@@ -52,9 +56,10 @@ def chart_data(
     digest = digest.without_lifetimes()
     drawn = digest.between(0, _end_s(record, digest))
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
-    grid = rate_timeline(drawn, max_points=points)
     window = _window(digest, summary)
-    kinds = _kinds(drawn, summary, correction)
+    kinds = _kinds(drawn, summary, correction, window, points)
+    drawn = kinds[-1].over_time
+    grid = rate_timeline(drawn, max_points=points)
     bases = [kind.name for kind in kinds]
     labels = [None, *shown_labels(summary)]
     latency = {kind.name: _latencies(kind, labels, points) for kind in kinds}
@@ -69,7 +74,7 @@ def chart_data(
         "limits": _limits(record, labels),
         "latency": latency,
         "log": _is_cramped(latency[bases[0]][0]),
-        "curve": {kind.name: _curves(kind, window, labels) for kind in kinds},
+        "curve": {kind.name: _curves(kind, labels) for kind in kinds},
         "rate": {
             "achieved": _numbers(grid["rate"]),
             "target": _target(grid, record.load) if record and record.load.rate_per_s else None,
@@ -79,17 +84,28 @@ def chart_data(
     }
 
 
-def _kinds(drawn: Digest, summary: Summary, correction: Correction | None) -> list[Counted]:
-    """Response first, where it is known or was corrected for; then what JMeter timed."""
-    elapsed = Counted("elapsed", drawn, "elapsed")
+def _kinds(
+    drawn: Digest,
+    summary: Summary,
+    correction: Correction | None,
+    window: tuple[float, float],
+    points: int,
+) -> list[Counted]:
+    """Response first, where it is known or was corrected for; last what JMeter timed."""
+
+    def fewer(digest: Digest) -> tuple[Digest, Digest]:
+        return gathered(digest, max_points=points), digest.between(*window).at_once()
+
+    own = fewer(drawn)
+    elapsed = Counted("elapsed", "elapsed", *own)
     if summary.total.response:
-        return [Counted("response", drawn, "response"), elapsed]
+        return [Counted("response", "response", *own), elapsed]
     if correction is None:
         return [elapsed]
     # What was not sent may have been due after the last that was: there the charts have ended.
     cells = correction.digest.without_lifetimes().cells
     cells = cells.filter(pl.col("slice") <= drawn.cells["slice"].max())
-    return [Counted("corrected", replace(drawn, cells=cells), "response"), elapsed]
+    return [Counted("corrected", "response", *fewer(replace(drawn, cells=cells))), elapsed]
 
 
 def shown_labels(summary: Summary) -> list[str]:
@@ -130,7 +146,7 @@ def _limits(record: RunRecord | None, labels: Sequence[str | None]) -> list[Colu
 
 
 def _latencies(kind: Counted, labels: Sequence[str | None], points: int) -> list[Columns]:
-    frames = latency_timelines(kind.digest, labels, basis=kind.basis, max_points=points)
+    frames = latency_timelines(kind.over_time, labels, basis=kind.basis, max_points=points)
     return [{name: _numbers(frame[name]) for name in ("p50", "p95", "p99", "max")} for frame in frames]
 
 
@@ -144,16 +160,12 @@ def _spreads(usual: Sequence[float | None], highest: Sequence[float | None]) -> 
     return bool(found) and top > CRAMPED * max(1, found[len(found) // 2])
 
 
-def _curves(kind: Counted, window: tuple[float, float], labels: Sequence[str | None]) -> list[Columns]:
-    """From one pass over the samples: a curve needs to know no more of them than label and latency."""
-    measured = kind.digest.between(*window)
-    cells = measured.cells.group_by("label", f"{kind.basis}_ms").agg(pl.col("count").sum())
-    small = replace(measured, cells=cells)
+def _curves(kind: Counted, labels: Sequence[str | None]) -> list[Columns]:
     curves = []
     for label in labels:
-        rows = percentile_curve(small, label=label, basis=kind.basis)
+        rows = percentile_curve(kind.measured, label=label, basis=kind.basis)
         percents = [round(percent, 6) for percent in rows["percent"]]
-        count = small.only(label).count if label else small.count
+        count = kind.measured.only(label).count if label else kind.measured.count
         curves.append({"percent": percents, "ms": rows["ms"].to_list(), "count": count})
     return curves
 

@@ -1,7 +1,7 @@
 """A run as exact counts: small, additive, and every exact percentile of every window is in it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,8 +10,10 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
+from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums, moved, no_sums, widened
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
+from pacemark.results.tally import Tally
 
 DIGEST_FILE = "digest.parquet"
 SAMPLES_FILE = "samples.jtl"
@@ -22,37 +24,21 @@ LIFETIME = " lifetime"
 NO_SLOT = 2
 """``waited`` of a sample that the pacing had no slot for, such as a connection's handshake or its end."""
 
-_FORMAT = 1
+_FORMAT = 2
 _META = "pacemark.digest"
-_KEYS = {
-    "slice": pl.Int32,
-    "label": pl.Categorical,
-    "outcome": pl.Categorical,
-    "elapsed_ms": pl.Int32,
-    "response_ms": pl.Int32,
-    "waited": pl.Int8,
-}
-CELL_ORDER = ["slice", "elapsed_ms", "response_ms", "waited", "label", "outcome"]
-_SUMS = {"count": pl.Int64, "bytes": pl.Int64, "new_connections": pl.Int64}
-CELL_SCHEMA = {**_KEYS, **_SUMS, "all_threads": pl.Int32}
-
-# The width of a slice in seconds, and up to how many of them: an hour of 1 s, ten hours of 10 s.
-_SLICES_S = (1, 10, 60)
-_MOST_SLICES = 3600
-# A sample is written when it ends: slices this far behind the newest are put aside as finished. Those that
-# come later all the same are counted in at the end.
-_OPEN_SLICES = 20
+_ROWS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True, eq=False)
 class Digest:
-    """Exact counts of samples by (slice, label, outcome, elapsed, response, waited).
+    """Exact counts of samples by (slice, elapsed, response, waited, label, outcome).
 
     ``cells`` has the columns ``slice`` (number of the slice in which the sample started, counted from the
-    first sample), ``label``, ``outcome``, ``elapsed_ms``, ``response_ms`` (elapsed plus how late the request
-    started; null where that is unknown), ``waited`` (1 when its thread was idle before it, 0 when the
-    request was overdue already, ``NO_SLOT`` where it had none, null where unknown), ``count``, ``bytes``,
-    ``new_connections`` and ``all_threads`` (the most at once), sorted, each combination once.
+    first sample), ``elapsed_ms``, ``response_ms`` (elapsed plus how late the request started; null where that
+    is unknown), ``waited`` (1 when its thread was idle before it, 0 when the request was overdue already,
+    ``NO_SLOT`` where it had none, null where unknown), ``label``, ``outcome`` and ``count``, sorted, each
+    combination once. ``sums`` has, by ``slice``, ``label`` and ``outcome``, ``bytes``, ``new_connections``
+    and ``all_threads`` (the most at once).
     """
 
     cells: pl.DataFrame
@@ -71,12 +57,13 @@ class Digest:
     """Which of bytes, connect_ms and all_threads the samples did not tell; they count as 0."""
     parents: int = 0
     """Rows of Transaction Controllers in the JTL: JMeter counts them, this does not."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What reading noticed: a partial last line, a window that was rounded."""
+    sums: pl.DataFrame = field(default_factory=no_sums)
 
     @classmethod
     def from_jtl(cls, path: Path, *, ahead_ms: int = 0, origin_ms: int | None = None) -> Self:
-        """Count the samples of a CSV JTL.
+        """Count the samples of a JTL.
 
         Args:
             ahead_ms: how far the clock that wrote it was ahead of the one to count by.
@@ -87,11 +74,24 @@ class Digest:
         """
         jtl = Jtl(path)
         tally = _counted(jtl, origin_ms, ahead_ms)
-        if tally.earliest_ms < tally.origin_ms:
+        if tally.is_out_of_step:
             tally = _counted(jtl, tally.earliest_ms, ahead_ms)
+        return cls.from_tally(tally, jtl)
+
+    @classmethod
+    def from_tally(cls, tally: Tally, jtl: Jtl) -> Self:
+        """What was counted of ``jtl``.
+
+        Raises:
+            InputError: nothing was.
+        """
+        if tally.is_empty:
+            raise _no_samples(jtl)
+        cells, sums = tally.tables()
+        assert tally.origin_ms is not None
         seconds = (tally.end_ms - tally.origin_ms) / 1000
         return cls(
-            cells=tally.cells(),
+            cells=cells,
             start_ms=tally.origin_ms,
             end_ms=tally.end_ms,
             slice_s=tally.slice_s,
@@ -100,6 +100,7 @@ class Digest:
             absent=jtl.absent,
             parents=jtl.parents,
             notes=jtl.notes,
+            sums=sums,
         )
 
     @classmethod
@@ -134,17 +135,22 @@ class Digest:
                     f"{path} has format {meta['format']}, this Pacemark reads {_FORMAT}",
                     "make it anew from samples.jtl",
                 )
-            cells = pl.read_parquet(path).select(
-                pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items()
-            )
-            return cls(cells=cells, **_from_meta(meta))
+            table = pl.scan_parquet(path)
+            is_cell = pl.col("elapsed_ms").is_not_null()
+            cells = table.filter(is_cell).select(_typed(CELL_SCHEMA)).collect(engine="streaming")
+            sums = table.filter(~is_cell).select(_typed(SUM_SCHEMA)).collect()
+            return cls(cells=cells, sums=sums, **_from_meta(meta))
         except (pl.exceptions.PolarsError, OSError, KeyError, ValueError, TypeError) as error:
             raise InputError(
                 f"{path} is no digest: {error!r:.120}", "make it anew from samples.jtl"
             ) from error
 
     def save(self, path: Path) -> None:
-        """Write the digest as Parquet (zstd); the rest stands in the file's metadata. Replaces at once."""
+        """Write the digest as one Parquet table (zstd), replacing it at once.
+
+        The cells' rows come first; those of ``sums`` follow, with no ``elapsed_ms`` and no ``count``. The
+        rest stands in the file's metadata.
+        """
         meta = {
             "format": _FORMAT,
             "start_ms": self.start_ms,
@@ -158,7 +164,13 @@ class Digest:
             "notes": list(self.notes),
         }
         part = path.with_name(path.name + ".part")
-        self.cells.write_parquet(part, compression="zstd", metadata={_META: json.dumps(meta, sort_keys=True)})
+        table = pl.concat([self.cells.lazy(), self.sums.lazy()], how="diagonal")
+        table.sink_parquet(
+            part,
+            compression="zstd",
+            row_group_size=_ROWS_AT_ONCE,
+            metadata={_META: json.dumps(meta, sort_keys=True)},
+        )
         part.replace(path)
 
     @property
@@ -176,15 +188,23 @@ class Digest:
         """The labels that have samples, sorted."""
         return tuple(sorted(self.cells["label"].cast(pl.String).unique()))
 
+    def where(self, condition: pl.Expr) -> Self:
+        """The samples that meet a condition on ``slice``, ``label`` and ``outcome``, over the same window."""
+        return replace(self, cells=self.cells.filter(condition), sums=self.sums.filter(condition))
+
     def without_lifetimes(self) -> Self:
         """Without the labels that end in ``lifetime``: how long a connection lasted is no latency, so it is
         no part of what all labels together show."""
-        is_one = pl.col("label").cast(pl.String).str.ends_with(LIFETIME)
-        return replace(self, cells=self.cells.filter(~is_one))
+        return self.where(~pl.col("label").cast(pl.String).str.ends_with(LIFETIME))
 
     def only(self, label: str) -> Self:
         """The samples of one label, over the same window."""
-        return replace(self, cells=self.cells.filter(pl.col("label") == label))
+        return self.where(pl.col("label") == label)
+
+    def at_once(self) -> Self:
+        """The same samples with all of the window as one slice: small, whatever the digest's length."""
+        flat = pl.lit(0, pl.Int32).alias("slice")
+        return replace(self, cells=moved(self.cells, flat), sums=add_sums([self.sums.with_columns(flat)]))
 
     def between(self, from_s: float = 0.0, to_s: float | None = None) -> Self:
         """The samples that started in [from_s, to_s), in seconds from the first sample.
@@ -210,12 +230,12 @@ class Digest:
         whole = newest is None or _slice_of(end_s, self.slice_s) > newest or end_s >= ended_s
         start = max(float(first * self.slice_s), self.window.from_s)
         end = end_s if whole else float(last * self.slice_s)
-        inside = pl.col("slice") >= first if whole else pl.col("slice").is_between(first, last, closed="left")
         rounded = (round(start * 1000), round(end * 1000)) != (round(from_s * 1000), round(end_s * 1000))
         note = f"window {from_s:g}-{end_s:g} s rounded to {start:g}-{end:g} s: slices are of {self.slice_s} s"
         return replace(
             self,
-            cells=self.cells.filter(inside),
+            cells=_within(self.cells, first, None if whole else last),
+            sums=_within(self.sums, first, None if whole else last),
             window=Window(from_s=start, to_s=end),
             seconds=self.runs * (end - start),
             notes=(*self.notes, note) if rounded else self.notes,
@@ -233,10 +253,11 @@ def merge(digests: Sequence[Digest]) -> Digest:
     if not digests:
         raise InputError("nothing to pool", "give at least one run")
     slice_s = max(digest.slice_s for digest in digests)
-    parts = [widened_cells(digest.cells, slice_s // digest.slice_s) for digest in digests]
+    factors = [slice_s // digest.slice_s for digest in digests]
     first = min(digests, key=lambda digest: digest.start_ms)
     return Digest(
-        cells=summed_cells(parts).sort(CELL_ORDER),
+        cells=add_cells([widened(one.cells, by) for one, by in zip(digests, factors, strict=True)]),
+        sums=add_sums([widened(one.sums, by) for one, by in zip(digests, factors, strict=True)]),
         start_ms=first.start_ms,
         end_ms=first.start_ms + max(digest.end_ms - digest.start_ms for digest in digests),
         slice_s=slice_s,
@@ -252,111 +273,31 @@ def merge(digests: Sequence[Digest]) -> Digest:
     )
 
 
-class _Tally:
-    """Counts samples stretch by stretch in bounded memory, in slices from ``origin_ms``."""
-
-    def __init__(self, origin_ms: int | None) -> None:
-        self.origin_ms = self.earliest_ms = origin_ms if origin_ms is not None else 0
-        self.end_ms = 0
-        self.slice_s = _SLICES_S[0]
-        self._started = origin_ms is not None
-        self._open = _empty()
-        self._closed: list[pl.DataFrame] = []
-        self._late: list[pl.DataFrame] = []
-        self._edges = [0]
-
-    def add(self, samples: pl.DataFrame) -> None:
-        earliest, latest, end_ms = samples.select(
-            pl.col("start_ms").min().alias("earliest"),
-            pl.col("start_ms").max().alias("latest"),
-            (pl.col("start_ms") + pl.col("elapsed_ms")).max().alias("end"),
-        ).row(0)
-        if not self._started:
-            self.origin_ms = self.earliest_ms = earliest
-            self._started = True
-        self.end_ms = max(self.end_ms, end_ms)
-        self.earliest_ms = min(self.earliest_ms, earliest)
-        if self.earliest_ms == self.origin_ms:
-            self._widen_for(latest)
-            self._take(self._cells_of(samples))
-
-    def cells(self) -> pl.DataFrame:
-        """All cells, sorted: the closed parts are in order, each takes the late ones of its slices."""
-        late = summed_cells([_empty(), *self._late])
-        parts = []
-        for part, (start, end) in zip(
-            self._closed, zip(self._edges, self._edges[1:], strict=False), strict=True
-        ):
-            mine = late.filter(pl.col("slice").is_between(start, end, closed="left"))
-            parts.append(summed_cells([part, mine]).sort(CELL_ORDER) if mine.height else part)
-        parts.append(self._open.sort(CELL_ORDER))
-        self._closed.clear()
-        return pl.concat(parts)
-
-    def _widen_for(self, latest_ms: int) -> None:
-        for wider_s in _SLICES_S:
-            if wider_s > self.slice_s and (latest_ms - self.origin_ms) // 1000 >= _MOST_SLICES * self.slice_s:
-                factor, self.slice_s = wider_s // self.slice_s, wider_s
-                self._open = widened_cells(self.cells(), factor)
-                self._late, self._edges = [], [0]
-
-    def _cells_of(self, samples: pl.DataFrame) -> pl.DataFrame:
-        cells = samples.lazy().select(
-            slice=((pl.col("start_ms") - self.origin_ms) // (1000 * self.slice_s)).cast(pl.Int32),
-            label=pl.col("label").cast(pl.Categorical),
-            outcome=pl.col("outcome").cast(pl.Categorical),
-            elapsed_ms="elapsed_ms",
-            response_ms=pl.col("elapsed_ms") + pl.col("late_ms"),
-            waited="waited",
-            count=pl.lit(1, dtype=pl.Int64),
-            bytes="bytes",
-            new_connections=(pl.col("connect_ms") > 0).cast(pl.Int64),
-            all_threads="all_threads",
-        )
-        return cells.group_by(list(_KEYS)).agg(_added()).collect()
-
-    def _take(self, cells: pl.DataFrame) -> None:
-        closed = self._edges[-1]
-        late = cells.filter(pl.col("slice") < closed)
-        if late.height:
-            self._late.append(late)
-        self._open = summed_cells([self._open, cells.filter(pl.col("slice") >= closed)])
-        newest: Any = self._open["slice"].max()
-        if newest is not None and newest - _OPEN_SLICES > closed:
-            edge = newest - _OPEN_SLICES
-            self._closed.append(self._open.filter(pl.col("slice") < edge).sort(CELL_ORDER))
-            self._open = self._open.filter(pl.col("slice") >= edge)
-            self._edges.append(edge)
+def _within(table: pl.DataFrame, first: int, last: int | None) -> pl.DataFrame:
+    """The rows of slices in [first, last), without a copy: they are sorted by slice."""
+    start = table["slice"].search_sorted(first)
+    end = table.height if last is None else table["slice"].search_sorted(last)
+    return table.slice(start, end - start)
 
 
-def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> _Tally:
-    tally, empty = _Tally(origin_ms), True
+def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> Tally:
+    tally = Tally(origin_ms)
     for samples in jtl.samples():
-        tally.add(samples.with_columns(pl.col("start_ms") - ahead_ms) if ahead_ms else samples)
-        empty = False
-    if empty:
-        raise InputError(f"{jtl.path} holds no samples", "did the load start? see jmeter.log")
+        tally.add(samples, ahead_ms)
     return tally
 
 
-def _added() -> list[pl.Expr]:
-    return [*(pl.col(name).sum() for name in _SUMS), pl.col("all_threads").max()]
+def _no_samples(jtl: Jtl) -> InputError:
+    if jtl.parents:
+        return InputError(
+            f"{jtl.path} holds only the sums of Transaction Controllers, not the samples in them",
+            "untick their 'Generate parent sample', or save as XML",
+        )
+    return InputError(f"{jtl.path} holds no samples", "did the load start? see jmeter.log")
 
 
-def summed_cells(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """Cells of several tables, each combination once, in no order."""
-    return pl.concat(parts).lazy().group_by(list(_KEYS)).agg(_added()).collect()
-
-
-def widened_cells(cells: pl.DataFrame, factor: int) -> pl.DataFrame:
-    """Cells whose slices are ``factor`` times as wide."""
-    if factor == 1:
-        return cells
-    return summed_cells([cells.with_columns(pl.col("slice") // factor)])
-
-
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema=CELL_SCHEMA)
+def _typed(schema: Mapping[str, Any]) -> list[pl.Expr]:
+    return [pl.col(name).cast(kind) for name, kind in schema.items()]
 
 
 def _slice_of(seconds: float, slice_s: int) -> int:

@@ -1,105 +1,83 @@
-"""JMeter's sample file (JTL) as tables of samples: every row counts once, or the file is refused.
+"""JMeter's sample file (JTL) as tables of samples: every sample counts once, or the file is refused.
 
-The file is read in stretches of whole records, so that memory does not grow with the file. A stretch that
-does not add up is read again record by record, to name the line at fault.
+The file is read in stretches of whole records, so that memory does not grow with the file, and several of
+them at once.
 """
 
-import csv
-import re
+import gzip
+import os
+import zlib
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, NamedTuple, cast
 
 import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
+from pacemark.results.columns import NUMBERS, Read, UnreadableError, read_columns, shown
+from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records
+from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
-STRETCH_BYTES = 8 << 20
+MOST_LABELS = 10_000
+"""Distinct labels above which there is something in them that differs with every request, such as an id."""
+STRETCH_BYTES = 4 << 20
 _LONGEST_RECORD_BYTES = 64 << 20
-_DELIMITERS = ",\t;|"
-_REQUIRED = ("timeStamp", "elapsed", "label", "success")
-_TEXTS = {"responseCode": "code", "responseMessage": "message", "failureMessage": "failure"}
-_NUMBERS = {
-    "timeStamp": ("start_ms", pl.Int64),
-    "elapsed": ("elapsed_ms", pl.Int32),
-    "bytes": ("bytes", pl.Int64),
-    "Connect": ("connect_ms", pl.Int32),
-    "allThreads": ("all_threads", pl.Int32),
-}
-# Sample variables of Pacemark's plans: how late a request started, and whether a thread was idle for it.
-# JMeter writes "null" where a variable is not set.
-_VARIABLES = {"late_ms": pl.Int32, "waited": pl.Int8}
-_CUT = ("", "n", "nu", "nul")
-"""What a last field that a kill cut off may be."""
-_USED = {*_REQUIRED, *_TEXTS, *_NUMBERS, *_VARIABLES}
-_PARENT = "Number of samples in transaction : "
-_STRAY_QUOTE = "a quote is out of place, or a quoted field never ends"
-_CSV_HINT = "save results as CSV: jmeter.save.saveservice.output_format=csv"
-_OTHER_KINDS = (
-    (b"\x1f\x8b", "is gzip-compressed", "unpack it first"),
-    (b"PK\x03\x04", "is a zip archive", "unpack it first"),
-    (b"<?xml", "is XML", _CSV_HINT),
-    (b"<testResults", "is XML", _CSV_HINT),
-)
+_LONGEST_HEADER_BYTES = 1 << 20
+_AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
+"""Stretches that are read at the same time; each takes some 20 MB."""
+_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_XML = (b"<?xml", b"<testResults")
+_BROKEN = (OSError, EOFError, zlib.error)
+"""What reading a file may raise, above all one that gzip made and that is cut or damaged."""
+_MEND = "mend or remove that line"
 
 
-@dataclass(frozen=True)
-class Header:
-    """The first line of a JTL; ``raw`` is the line without its end, as appended runs repeat it."""
+class Stretch(NamedTuple):
+    """Whole records of a JTL as they stand, and where in the file they begin."""
 
-    columns: tuple[str, ...]
-    delimiter: str
-    raw: bytes
-
-    @classmethod
-    def parse(cls, raw: bytes, path: Path) -> Self:
-        """Read a header line; the delimiter is the one that yields the columns.
-
-        Raises:
-            InputError: it is none, lacks a column that every JTL needs, or names one twice.
-        """
-        text = raw.decode("utf-8", "replace")
-        choices = [(tuple(next(csv.reader([text], delimiter=d), [])), d) for d in _DELIMITERS]
-        columns, delimiter = max(choices, key=lambda choice: len(set(_REQUIRED) & set(choice[0])))
-        if missing := [name for name in _REQUIRED if name not in columns]:
-            raise _no_header(path, text, missing)
-        if twice := sorted(name for name in _USED if columns.count(name) > 1):
-            raise InputError(f"{path}: the header names {', '.join(twice)} twice", "keep one of the columns")
-        return cls(columns, delimiter, raw)
+    at_byte: int
+    text: bytes
 
 
 class Jtl:
-    """A CSV JTL, known by its header; ``samples`` reads it, as often as wanted.
+    """A JTL, known by its beginning: CSV of any columns, XML, each also packed by gzip.
 
-    ``notes`` says after a reading what was left out, ``parents`` how many rows of Transaction Controllers.
+    ``samples`` reads it, as often as wanted; ``more`` reads what one that still grows has got meanwhile.
+    ``notes`` says what was left out and how values were taken, ``parents`` how many rows of transactions.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open ``path`` and read its header.
+        """Open ``path`` and read its first line.
 
         Raises:
-            InputError: the file cannot be read, or is no CSV JTL with a header.
+            InputError: the file cannot be read, or is no JTL.
         """
         self.path = path
-        with _opened(path) as file:
-            _refuse_other_kinds(path, file.read(4096))
-            file.seek(0)
-            raw = file.readline(1 << 20)
-        self.header = Header.parse(raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"), path)
-        mark = re.escape(self.header.delimiter.encode())
-        field = rb'(?:"(?:[^"]|"")*+"|[^"\r\n' + mark + rb"]*+)"
-        self._field = re.compile(rb"(?:^|" + mark + rb")(" + field + rb")")
-        self._record = re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r?\n|\Z)")
-        self._first_byte = len(raw)
-        self.notes: tuple[str, ...] = ()
+        start = self._read_at(0, 4096)
+        _refuse_other_kinds(path, start)
+        self.is_xml = start.removeprefix(_BOM).lstrip().startswith(_XML)
+        if not self.is_xml:
+            raw = self._read_at(0, _LONGEST_HEADER_BYTES).partition(b"\n")[0]
+            first_line = len(raw) + 1
+            self.header = Header.parse(raw.removeprefix(_BOM).rstrip(b"\r"), path)
+            self._rows = CsvRows(self.header)
+            self._first_byte = first_line if self.header.raw else len(raw) - len(raw.removeprefix(_BOM))
         self._start_over()
 
     @property
     def absent(self) -> tuple[str, ...]:
         """Which of ``bytes``, ``connect_ms`` and ``all_threads`` the file does not have."""
-        return tuple(name for column, (name, _) in _NUMBERS.items() if column not in self.header.columns)
+        seen = self._xml_columns if self.is_xml else self.header.columns
+        return tuple(name for column, (name, _) in NUMBERS.items() if column not in seen)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know of how the samples were read so far."""
+        return tuple(self._told())
 
     def samples(self) -> Iterator[pl.DataFrame]:
         """All samples, a stretch of the file at a time, none of the tables empty.
@@ -109,36 +87,58 @@ class Jtl:
         Parent rows of Transaction Controllers are left out.
 
         Raises:
-            InputError: a row cannot be read; the message names its line and the text.
+            InputError: a row cannot be read; the message names its line and the text. Or there are more than
+                ``MOST_LABELS`` labels.
         """
         self._start_over()
-        with _opened(self.path) as file:
-            file.seek(self._first_byte)
-            for stretch in self._stretches(file):
-                self._stretch = stretch
-                samples = self._normalised(self._without_parents(self._table(stretch)))
-                if samples.height:
-                    yield samples
-        self.notes = tuple(self._told())
+        return self.more(ended=True)
+
+    def more(self, *, ended: bool) -> Iterator[pl.DataFrame]:
+        """As ``samples``, what came since the last call; ``ended`` when nothing more will come.
+
+        Before that, a last record stays for the next call while its end has not been written.
+
+        Raises:
+            InputError: as ``samples``.
+        """
+        for read in self._xml_reads() if self.is_xml else self._csv_reads(ended):
+            self.parents += read.parents
+            self._headers += read.headers
+            self._remarks |= dict.fromkeys(read.remarks)
+            samples = read.samples(self._outcomes)
+            if samples.height:
+                self._see_labels(samples)
+                yield samples
 
     def stretches(self) -> Iterator[bytes]:
-        """The file's whole records as they stand, a stretch at a time; neither the header nor a partial last
-        line.
+        """The whole records of a CSV as they stand, a stretch at a time.
+
+        Neither the header nor a partial last line is among them.
 
         Raises:
             InputError: the file cannot be read, or a quoted field never ends.
         """
         self._start_over()
-        with _opened(self.path) as file:
-            file.seek(self._first_byte)
-            yield from self._stretches(file)
+        for stretch in self._stretches(ended=True):
+            yield stretch.text
 
     def _start_over(self) -> None:
-        self.notes = ()
-        self._stretch, self._at_byte = b"", self._first_byte
+        self.parents = self._headers = self._nested = 0
+        self._at_byte = 0 if self.is_xml else self._first_byte
         self._partial = ""
-        self._headers = self.parents = 0
         self._outcomes: set[str] = {outcomes.OK}
+        self._labels: set[str] = set()
+        self._remarks: dict[str, None] = {}
+        self._xml_columns: set[str] = set()
+
+    def _see_labels(self, samples: pl.DataFrame) -> None:
+        self._labels.update(samples["label"].unique().cast(pl.String))
+        if len(self._labels) > MOST_LABELS:
+            one = shown(samples["label"][-1])
+            raise InputError(
+                f"{self.path} has more than {MOST_LABELS} distinct labels, such as {one}",
+                "give the samplers names without ids or counters",
+            )
 
     def _told(self) -> Iterator[str]:
         if self._partial:
@@ -147,229 +147,117 @@ class Jtl:
             yield f"{self._headers} repeated header line{'s' * (self._headers > 1)} left out"
         if self.parents:
             yield f"{self.parents} rows of Transaction Controllers left out: they sum up other rows"
-        if "responseMessage" not in self.header.columns:
+        if self._nested:
+            yield f"{self._nested} sub-results left out: the samples that they are part of have their time"
+        if not self.is_xml and not self.header.raw:
+            yield "no header line: read in the order that JMeter writes by default"
+        if not self.is_xml and "responseMessage" not in self.header.columns:
             yield "without a responseMessage column, rows of Transaction Controllers count as samples"
+        yield from self._remarks
 
-    def _stretches(self, file: BinaryIO) -> Iterator[bytes]:
+    def _csv_reads(self, ended: bool) -> Iterator[Read]:
+        """The stretches as samples, in order; some are read ahead, while the caller works on the last."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            ahead: deque[tuple[Stretch, Future[Read]]] = deque()
+            for stretch in self._stretches(ended):
+                ahead.append((stretch, pool.submit(self._rows.read, stretch.text)))
+                if len(ahead) > _AT_ONCE:
+                    yield self._result(*ahead.popleft())
+            while ahead:
+                yield self._result(*ahead.popleft())
+
+    def _result(self, stretch: Stretch, read: Future[Read]) -> Read:
+        try:
+            return read.result()
+        except FaultError as fault:
+            raise self._at(self._line_at(stretch.at_byte) + fault.line, fault.what) from None
+
+    def _stretches(self, ended: bool) -> Iterator[Stretch]:
         rest = b""
-        while block := file.read(STRETCH_BYTES):
-            block = rest + block
-            end = _end_of_records(block)
-            rest = block[end:]
+        for block in self._blocks():
+            text = rest + block
+            end = end_of_records(text)
+            rest = text[end:]
             if end:
-                yield block[:end]
                 self._at_byte += end
+                yield Stretch(self._at_byte - end, text[:end])
             if len(rest) > _LONGEST_RECORD_BYTES:
-                raise self._at(self._line_at(self._at_byte), _STRAY_QUOTE)
+                raise self._at(self._line_at(self._at_byte), STRAY_QUOTE)
         tail = rest.rstrip(b"\r\n")
-        if tail and self._is_whole(tail):
-            yield tail + b"\n"
+        if ended and tail and self._is_whole(tail):
+            yield Stretch(self._at_byte, tail + b"\n")
 
     def _is_whole(self, tail: bytes) -> bool:
-        """Whether the last line, which has no end, has all its fields; notes it when it has not."""
-        if self._record.fullmatch(tail) and (fields := self._fields(tail)):
-            if len(fields) == len(self.header.columns) and fields[-1] not in _CUT:
-                return True
-        elif any(self._is_sample(line) for line in tail.split(b"\n")[1:]):
-            raise self._at(self._line_at(self._at_byte), _STRAY_QUOTE)
-        self._partial = _shown(tail.decode("utf-8", "replace"))
+        """Whether the last line, which has no end, has all its fields; keeps it for the notes when not."""
+        if self._rows.is_whole(tail):
+            return True
+        if not self._rows.is_record(tail) and any(map(self._rows.is_sample, tail.split(b"\n")[1:])):
+            raise self._at(self._line_at(self._at_byte), STRAY_QUOTE)
+        self._partial = shown(tail.decode("utf-8", "replace"))
         return False
 
-    def _is_sample(self, line: bytes) -> bool:
-        return self._record.fullmatch(line) is not None and not self._fault(line)
+    def _xml_reads(self) -> Iterator[Read]:
+        with self._opened() as file:
+            rows = XmlRows(file)
+            try:
+                for table in rows.tables():
+                    yield read_columns(table)
+            except XmlFaultError as fault:
+                raise self._at(fault.line, fault.what) from None
+            except UnreadableError:
+                raise InputError(f"{self.path} has a value that cannot be read", _MEND) from None
+            except _BROKEN as error:
+                raise self._broken(error) from error
+        self.parents, self._nested, self._xml_columns = rows.transactions, rows.nested, rows.seen
+        if rows.is_cut:
+            self._partial = "there is no </testResults>"
 
-    def _table(self, stretch: bytes) -> pl.DataFrame:
-        last = self.header.columns[-1]
-        at = {name: i for i, name in enumerate(self.header.columns) if name in _USED or name == last}
+    def _blocks(self) -> Iterator[bytes]:
+        with self._opened() as file:
+            try:
+                file.seek(self._at_byte)
+                while block := file.read(STRETCH_BYTES):
+                    yield block
+            except _BROKEN as error:
+                raise self._broken(error) from error
+
+    def _read_at(self, offset: int, most: int) -> bytes:
+        with self._opened() as file:
+            try:
+                file.seek(offset)
+                return file.read(most)
+            except _BROKEN as error:
+                raise self._broken(error) from error
+
+    def _opened(self) -> IO[bytes]:
         try:
-            table = self._parsed(stretch).select(pl.col(str(i)).alias(name) for name, i in at.items())
-            rows = table.collect(engine="streaming")
-        except pl.exceptions.PolarsError as error:
-            raise self._diagnosis(str(error).partition("\n")[0]) from None
-        if (rows["timeStamp"] == "timeStamp").any() and (
-            without := self._without_headers(stretch)
-        ) != stretch:
-            return self._table(without)
-        if rows[last].null_count() and not self._has_all_fields(stretch, rows.height):
-            raise self._diagnosis("a row is too short")
-        return rows
+            file = self.path.open("rb")
+        except OSError as error:
+            raise InputError(
+                f"cannot read {self.path}: {error.strerror}", "give a JMeter results file"
+            ) from error
+        is_packed = file.read(len(_GZIP)) == _GZIP if self.path.is_file() else False
+        file.seek(0)
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if is_packed else file
 
-    def _parsed(self, stretch: bytes) -> pl.LazyFrame:
-        schema = {str(i): pl.String for i in range(len(self.header.columns))}
-        return pl.scan_csv(stretch, separator=self.header.delimiter, has_header=False, schema=schema)
-
-    def _without_headers(self, stretch: bytes) -> bytes:
-        line = re.compile(rb"^" + re.escape(self.header.raw) + rb"\r?\n", re.MULTILINE)
-        without, count = line.subn(b"", stretch)
-        self._headers += count
-        return without
-
-    def _has_all_fields(self, stretch: bytes, rows: int) -> bool:
-        """Whether no row is short: polars fills short rows with nulls, so count the delimiters."""
-        mark = self.header.delimiter
-        inside = 0
-        if b'"' in stretch:
-            counts = pl.all().str.count_matches(mark, literal=True).sum()
-            inside = int(self._parsed(stretch).select(counts).collect().sum_horizontal().item())
-        return stretch.count(mark.encode()) - inside == rows * (len(self.header.columns) - 1)
-
-    def _without_parents(self, rows: pl.DataFrame) -> pl.DataFrame:
-        if "responseMessage" not in rows.columns:
-            return rows
-        samples = rows.filter(pl.col("responseMessage").fill_null("").str.starts_with(_PARENT).not_())
-        self.parents += rows.height - samples.height
-        return samples
-
-    def _normalised(self, rows: pl.DataFrame) -> pl.DataFrame:
-        numbers = {name: _number(rows, column, kind) for column, (name, kind) in _NUMBERS.items()}
-        variables = {name: _number(rows, name, kind, default=None) for name, kind in _VARIABLES.items()}
-        success = pl.col("success").str.to_lowercase()
-        faults = [
-            *(number.is_null() for number in numbers.values()),
-            *(value.is_null() & _is_given(name) for name, value in variables.items() if name in rows.columns),
-            numbers["start_ms"] < 0,
-            numbers["elapsed_ms"] < 0,
-            success.is_in(["true", "false"]).not_().fill_null(True),
-        ]
-        texts = {name: _text(rows, column) for column, name in {"label": "label", **_TEXTS}.items()}
-        samples = rows.lazy().select(
-            **texts, **numbers, **variables, success=success == "true", at_fault=pl.any_horizontal(faults)
-        )
-        table = samples.collect()
-        if table["at_fault"].any():
-            raise self._diagnosis("a value cannot be read")
-        return self._with_outcomes(table.drop("at_fault"))
-
-    def _with_outcomes(self, samples: pl.DataFrame) -> pl.DataFrame:
-        texts = list(_TEXTS.values())
-        good = samples.filter("success").drop(texts)
-        good = good.with_columns(outcome=pl.lit(outcomes.OK))
-        failed = samples.filter(pl.col("success").not_())
-        if failed.height:
-            kinds = outcomes.classify(failed.select(texts).unique(maintain_order=True))
-            failed = failed.join(outcomes.bounded(kinds, self._outcomes), on=texts).drop(texts)
-            good = pl.concat([good, failed])
-        return good.drop("success")
-
-    def _diagnosis(self, otherwise: str) -> InputError:
-        """The error for the first record of the present stretch that cannot be read."""
-        position, line = 0, self._line_at(self._at_byte)
-        while position < len(self._stretch):
-            match = self._record.match(self._stretch, position)
-            if match is None:
-                return self._at(line, _STRAY_QUOTE)
-            record = match[0].rstrip(b"\r\n")
-            if record != self.header.raw and (fault := self._fault(record)):
-                return self._at(line, fault)
-            line, position = line + match[0].count(b"\n"), match.end()
-        return InputError(f"{self.path} cannot be read", otherwise)
-
-    def _fault(self, record: bytes) -> str:
-        """What is wrong with a record, empty when nothing is."""
-        try:
-            fields = self._fields(record)
-        except UnicodeDecodeError:
-            return "is not UTF-8"
-        columns = self.header.columns
-        if {"timeStamp", "elapsed"} <= set(fields):
-            return "another header, with other columns than the first"
-        if len(fields) != len(columns):
-            return f"{len(fields)} fields where the header has {len(columns)}: {_shown(record.decode())}"
-        return next(filter(None, map(_value_fault, columns, fields)), "")
-
-    def _fields(self, record: bytes) -> list[str]:
-        fields = self._field.findall(record)
-        return [field.removeprefix(b'"').removesuffix(b'"').replace(b'""', b'"').decode() for field in fields]
+    def _broken(self, error: Exception) -> InputError:
+        return InputError(f"cannot read {self.path}: {error}"[:300], "give a whole JMeter results file")
 
     def _line_at(self, offset: int) -> int:
         line = 1
-        with _opened(self.path) as file:
+        with self._opened() as file:
             while offset and (block := file.read(min(offset, STRETCH_BYTES))):
                 line, offset = line + block.count(b"\n"), offset - len(block)
         return line
 
     def _at(self, line: int, what: str) -> InputError:
-        return InputError(f"{self.path}, line {line}: {what}", "mend or remove that line")
-
-
-def _text(rows: pl.DataFrame, column: str) -> pl.Expr:
-    return pl.col(column).fill_null("") if column in rows.columns else pl.lit("")
-
-
-def _number(
-    rows: pl.DataFrame, column: str, kind: type[pl.datatypes.IntegerType], default: int | None = 0
-) -> pl.Expr:
-    if column not in rows.columns:
-        return pl.lit(default, dtype=kind)
-    return pl.col(column).cast(kind, strict=False)
-
-
-def _is_given(variable: str) -> pl.Expr:
-    return pl.col(variable).is_not_null() & (pl.col(variable) != "null")
-
-
-def _value_fault(column: str, text: str) -> str:
-    if column == "success" and text.lower() not in ("true", "false"):
-        return f"success is {_shown(text)}, neither true nor false"
-    if column in _VARIABLES and text not in ("", "null"):
-        return _number_fault(column, text, _VARIABLES[column])
-    if column in _NUMBERS:
-        return _number_fault(column, text, _NUMBERS[column][1])
-    return ""
-
-
-def _number_fault(column: str, text: str, kind: type[pl.datatypes.IntegerType]) -> str:
-    bits = 63 if kind is pl.Int64 else 31 if kind is pl.Int32 else 7
-    lowest = 0 if column in _REQUIRED else -(1 << bits)
-    if re.fullmatch(r"-?[0-9]{1,19}", text) and lowest <= int(text) < 1 << bits:
-        return ""
-    what = "milliseconds since 1970" if column == "timeStamp" else "a whole number in range"
-    return f"{column} is {_shown(text)}, not {what}"
-
-
-def _end_of_records(block: bytes) -> int:
-    """Where the last whole record ends: at the last line end that no quoted field holds.
-
-    Empty lines after it stay behind: at the end of the file they are nothing, elsewhere a fault.
-    """
-    end = block.rfind(b"\n") + 1
-    quotes = block.count(b'"', 0, end)
-    while end and quotes % 2:
-        opening = block.rfind(b'"', 0, end)
-        before = block.rfind(b"\n", 0, opening) + 1
-        quotes, end = quotes - block.count(b'"', before, end), before
-    text_end = len(block[:end].rstrip(b"\r\n"))
-    return block.find(b"\n", text_end) + 1 if text_end else 0
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "give a JMeter results file") from error
+        return InputError(f"{self.path}, line {line}: {what}", _MEND)
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:
     if not start.strip():
         raise InputError(f"{path} is empty", "give the file that `jmeter -l` wrote")
-    for magic, what, hint in _OTHER_KINDS:
-        if start.removeprefix(b"\xef\xbb\xbf").startswith(magic):
-            raise InputError(f"{path} {what}", hint)
+    if start.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path} is a zip archive", "unpack it first")
     if b"\0" in start:
-        raise InputError(f"{path} is a binary file, not a JMeter results file", "give a CSV JTL")
-
-
-def _no_header(path: Path, text: str, missing: list[str]) -> InputError:
-    if re.match(r"\d{10,}\D", text):
-        return InputError(
-            f"{path} has no header line", "save it: jmeter.save.saveservice.print_field_names=true"
-        )
-    if len(missing) == len(_REQUIRED):
-        return InputError(f"{path} is no JTL: its first line is {_shown(text)}", "give a CSV JTL of JMeter")
-    return InputError(
-        f"{path}: the header lacks {', '.join(missing)}", "save it: see jmeter.save.saveservice.* of JMeter"
-    )
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:60] + "...")
+        raise InputError(f"{path} is a binary file, not a JMeter results file", "give a CSV or XML JTL")

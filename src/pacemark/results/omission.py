@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from pacemark.errors import InputError
+from pacemark.results.cells import add_cells
 from pacemark.results.digest import Digest
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.statistics import latency_figures
@@ -64,7 +65,7 @@ def corrected(digest: Digest, interval_ms: float) -> Digest:
             "give the time between two requests of one thread: threads / rate",
         )
     parts = [_summed(part, interval_ms, digest.slice_s) for part in _stretches(cells)]
-    return replace(digest, cells=pl.concat([cells.drop("_added"), *parts]))
+    return replace(digest, cells=add_cells([cells, *parts]))
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,6 @@ def _summed(slow: pl.DataFrame, interval_ms: float, slice_s: int) -> pl.DataFram
             elapsed_ms=pl.lit(None, dtype=pl.Int32),
         )
         .group_by("slice", "label", "outcome", "elapsed_ms", "response_ms", "waited")
-        .agg(
-            pl.col("count").sum(),
-            bytes=pl.lit(0, dtype=pl.Int64),
-            new_connections=pl.lit(0, dtype=pl.Int64),
-            all_threads=pl.col("all_threads").max(),
-        )
-        .select(slow.drop("_added").columns)
+        .agg(pl.col("count").sum())
         .collect()
     )

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import polars as pl
 
 from pacemark.errors import InputError
-from pacemark.results.digest import CELL_ORDER, CELL_SCHEMA, Digest, summed_cells, widened_cells
+from pacemark.results.cells import SUM_SCHEMA, add_cells, add_sums, widened
+from pacemark.results.digest import Digest
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
 
@@ -52,11 +53,13 @@ def merged(parts: Sequence[Digest]) -> Digest:
     if any(part.start_ms != origin_ms for part in parts):
         raise InputError("the shares of the load count from different instants", "make them from the JTLs")
     slice_s = max(part.slice_s for part in parts)
-    cells = [widened_cells(part.cells, slice_s // part.slice_s) for part in parts]
+    factors = [slice_s // part.slice_s for part in parts]
+    sums = [add_sums([widened(part.sums, by)]) for part, by in zip(parts, factors, strict=True)]
     end_ms = max(part.end_ms for part in parts)
     seconds = (end_ms - origin_ms) / 1000
     return Digest(
-        cells=summed_cells(_with_all_threads(cells)).sort(CELL_ORDER),
+        cells=add_cells([widened(part.cells, by) for part, by in zip(parts, factors, strict=True)]),
+        sums=add_sums(_with_all_threads(sums)),
         start_ms=origin_ms,
         end_ms=end_ms,
         slice_s=slice_s,
@@ -97,7 +100,7 @@ def _earlier(stretch: bytes, columns: Sequence[str], ms: int) -> bytes:
 
 
 def _with_all_threads(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Each engine's cells with the threads that the others had at once in the slice added to its own."""
+    """Each engine's sums with the threads that the others had at once in the slice added to its own."""
     most = [part.group_by("slice").agg(own=pl.col("all_threads").max()) for part in parts]
     every = pl.concat(most).group_by("slice").agg(every=pl.col("own").sum())
     added = pl.col("all_threads") + pl.col("every") - pl.col("own")
@@ -105,6 +108,6 @@ def _with_all_threads(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
         part.join(own, on="slice")
         .join(every, on="slice")
         .with_columns(all_threads=added.cast(pl.Int32))
-        .select(CELL_SCHEMA.keys())
+        .select(list(SUM_SCHEMA))
         for part, own in zip(parts, most, strict=True)
     ]

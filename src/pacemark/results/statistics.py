@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
+from pacemark.results.cells import add_sums, moved
 from pacemark.results.digest import Digest
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.workloads.objective import Basis
@@ -110,10 +112,11 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
         end=_instant(digest.start_ms + round(digest.window.to_s * 1000)),
         seconds=round(digest.seconds, 3),
     )
+    whole = digest.at_once()
     return Summary(
         window=span,
-        total=figures(digest.without_lifetimes()),
-        labels={label: figures(digest.only(label)) for label in digest.labels},
+        total=figures(whole.without_lifetimes()),
+        labels={label: figures(whole.only(label)) for label in whole.labels},
     )
 
 
@@ -129,7 +132,7 @@ def figures(digest: Digest) -> Figures:
         errors=errors,
         error_rate=errors / count if count else None,
         throughput=count / digest.seconds if digest.seconds > 0 else None,
-        bytes=None if "bytes" in digest.absent else int(digest.cells["bytes"].sum()),
+        bytes=None if "bytes" in digest.absent else int(digest.sums["bytes"].sum()),
         outcomes=dict(by_outcome.iter_rows()),
         response=response if response.count else None,
         **elapsed,
@@ -194,16 +197,16 @@ def timeline(
 def rate_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
     """``timeline`` without its latencies, which take most of its time."""
     buckets, width = _buckets(digest, max_points)
-    cells = (digest if label is None else digest.only(label)).cells
-    cells = cells.with_columns(bucket=_bucket(digest, width))
+    shown = digest if label is None else digest.only(label)
+    cells = shown.cells.with_columns(bucket=_bucket(digest, width))
     counts = cells.group_by("bucket").agg(
-        pl.col("count").sum(),
-        pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors"),
-        pl.col("all_threads").max().alias("threads"),
+        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors")
     )
+    threads = shown.sums.group_by(_bucket(digest, width)).agg(threads=pl.col("all_threads").max())
     known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
     return (
         buckets.join(counts, on="bucket", how="left", maintain_order="left")
+        .join(threads, on="bucket", how="left", maintain_order="left")
         .with_columns(pl.col("count", "errors").fill_null(0), known.alias("threads"))
         .with_columns(rate=pl.col("count") / (pl.col("seconds") * digest.runs))
         .select("at_s", "seconds", "count", "errors", "rate", "threads")
@@ -223,6 +226,20 @@ def latency_timelines(
         found = _percentiles(mine, basis, _OVER_TIME)
         frames.append(buckets.join(found, on="bucket", how="left", maintain_order="left"))
     return frames
+
+
+def gathered(digest: Digest, *, max_points: int = 600) -> Digest:
+    """The same samples, each counted to the first slice of its bucket: fewer cells for several timelines.
+
+    ``timeline`` and ``outcome_timeline`` say the same of it, given the same ``max_points``.
+    """
+    buckets, width = _buckets(digest, max_points)
+    first = int(digest.window.from_s // digest.slice_s)
+    end_s = first * digest.slice_s + float(buckets["seconds"].sum())
+    window = Window(from_s=digest.window.from_s, to_s=end_s)
+    to_first = (((pl.col("slice") - first) // width) * width + first).cast(pl.Int32)
+    sums = add_sums([digest.sums.with_columns(slice=to_first)])
+    return replace(digest, cells=moved(digest.cells, to_first), sums=sums, window=window)
 
 
 def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:

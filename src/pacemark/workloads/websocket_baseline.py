@@ -43,9 +43,9 @@ WORKLOAD = Connections(
     ),
     scales={
         "full": Load(threads=500, ramp_up_s=60, duration_s=600, rate_per_s=10_000),
-        "ci": Load(threads=5, ramp_up_s=10, duration_s=70, rate_per_s=10),
-        "local": Load(threads=10, ramp_up_s=10, duration_s=60, rate_per_s=20),
-        "smoke": Load(threads=5, ramp_up_s=3, duration_s=15, rate_per_s=10),
+        "ci": Load(threads=3, ramp_up_s=10, duration_s=90, rate_per_s=6),
+        "local": Load(threads=3, ramp_up_s=10, duration_s=80, rate_per_s=6),
+        "smoke": Load(threads=3, ramp_up_s=3, duration_s=15, rate_per_s=6),
     },
     calls_mcp=True,
     measurements=("connections",),

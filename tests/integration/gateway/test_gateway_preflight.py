@@ -23,7 +23,12 @@ Answer = tuple[int, dict[str, str], object]
 
 
 def ask(
-    url: str, credentials: Credentials | None, *, seconds: float = 60, needs_mcp: bool = True
+    url: str,
+    credentials: Credentials | None,
+    *,
+    seconds: float = 60,
+    needs_mcp: bool = True,
+    needs_token: bool = True,
 ) -> PreflightResult:
     return preflight(
         url,
@@ -32,6 +37,7 @@ def ask(
         rate_per_s=10,
         threads=10,
         needs_mcp=needs_mcp,
+        needs_token=needs_token,
         out_dir=Path.cwd(),
     )
 
@@ -72,6 +78,24 @@ def test_no_token_is_named(embedded_stack: Stack) -> None:
     name, detail, remedy = the_error(ask(embedded_stack.url, None))
     assert (name, detail) == ("token", "there is no token")
     assert "MCPGATEWAY_BEARER_TOKEN" in remedy
+
+
+def test_where_none_is_needed_the_lack_of_a_token_costs_the_gateways_count_only(
+    embedded_stack: Stack,
+) -> None:
+    wrong = Credentials.mint("x" * 40, embedded_stack.admin_email, seconds=60, source="JWT_SECRET_KEY")
+    short = embedded_stack.credentials(seconds=0)
+    for credentials, seconds, why in (
+        (None, 60, "there is no token"),
+        (wrong, 60, "GET /tools answered HTTP 401"),
+        (short, 36_000, "the run takes 10.0 h"),
+    ):
+        found = ask(embedded_stack.url, credentials, seconds=seconds, needs_mcp=False, needs_token=False)
+        (warning,) = (finding for finding in found.findings if finding.name == "token")
+        assert (found.errors, found.takes_token, warning.level) == ([], False, "warning")
+        assert warning.detail.endswith(f"{why}: the gateway's own count is not read")
+    well = ask(embedded_stack.url, embedded_stack.credentials(seconds=60), needs_mcp=False, needs_token=False)
+    assert well.takes_token
 
 
 def test_a_token_of_another_secret_is_named_and_nothing_more_is_asked(embedded_stack: Stack) -> None:

@@ -75,6 +75,17 @@ def test_a_change_that_the_gateway_takes_for_forged_names_the_setting(
     assert "APP_DOMAIN" in finding.remedy
 
 
+def test_a_gateway_of_another_base_path_than_its_url_s_names_the_setting(ui: FakeAdminUi) -> None:
+    ui.dashboard = "/team/gateway/admin"
+    finding = tried(ui)
+    assert finding.level == "error"
+    assert finding.detail == (
+        "Admin login: sent to /team/gateway/admin, but by the gateway's URL it is /admin"
+    )
+    assert "APP_ROOT_PATH" in finding.remedy
+    assert [session.signed_out for session in ui.sessions] == [True]
+
+
 def test_a_gateway_that_is_gone_is_one_line() -> None:
     (finding,) = try_journey(WORKLOAD, "http://127.0.0.1:9", "http://127.0.0.1:9/admin", WHO)
     assert finding.detail.startswith("Admin login page: no answer: ")

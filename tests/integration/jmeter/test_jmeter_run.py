@@ -12,6 +12,7 @@ import psutil
 import pytest
 from fake_gateway import FakeGateway, true_answer
 from loopback_server import Answer
+from polars.testing import assert_frame_equal
 
 from pacemark.errors import RunError
 from pacemark.jmeter.engine import Engine
@@ -22,6 +23,7 @@ from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
 from pacemark.results.digest import Digest
+from pacemark.results.growing import GrowingDigest
 from pacemark.results.statistics import figures
 from pacemark.workloads import workload
 from pacemark.workloads.fixtures import EMBEDDED
@@ -37,6 +39,7 @@ class Runner:
     def __init__(self, engine: Engine, gateway: FakeGateway, directory: Path) -> None:
         self.engine, self.gateway, self.directory = engine, gateway, directory
         self.looks: list[Progress] = []
+        self.growing = GrowingDigest(directory / "samples.jtl")
 
     def run(self, name: str, load: Load = SHORT) -> Execution:
         one = workload(name)
@@ -50,7 +53,14 @@ class Runner:
             "TOKEN": SECRET,
         }
         return execute(
-            self.engine, plan, properties, load, self.directory, heap_mb=512, on_progress=self.look
+            self.engine,
+            plan,
+            properties,
+            load,
+            self.directory,
+            heap_mb=512,
+            on_progress=self.look,
+            follow=lambda _: self.growing,
         )
 
     def look(self, progress: Progress) -> None:
@@ -59,6 +69,15 @@ class Runner:
     @property
     def digest(self) -> Digest:
         return Digest.from_jtl(self.directory / "samples.jtl")
+
+    def requires_the_same_digest(self, looks: int = 3) -> None:
+        """What was counted while JMeter ran, at several looks, is what its file says afterwards."""
+        assert len({look.samples for look in self.looks}) >= looks
+        came, expected = self.growing.finished(), self.digest
+        assert_frame_equal(came.cells, expected.cells)
+        assert_frame_equal(came.sums, expected.sums)
+        for name in ("start_ms", "end_ms", "slice_s", "window", "seconds", "absent", "parents", "notes"):
+            assert getattr(came, name) == getattr(expected, name), name
 
 
 @pytest.fixture
@@ -81,6 +100,7 @@ def test_every_slot_is_sent_counted_and_in_the_mix(runner: Runner, name: str) ->
         assert abs(digest.only(request.label).count - planned * request.weight / 100) <= 1
     assert runner.gateway.connections <= SHORT.threads
     assert runner.looks[-1].samples == planned
+    runner.requires_the_same_digest()
 
 
 def test_any_thousand_requests_have_the_mix(runner: Runner) -> None:
@@ -150,6 +170,7 @@ def test_each_kind_of_failure_is_an_outcome_of_its_own(runner: Runner) -> None:
     runner.run("mcp_jsonrpc_baseline")
     assert figures(runner.digest.only("MCP tools/call")).outcomes == dict(books)
     assert runner.digest.errors == sum(books.values()) - books["ok"]
+    runner.requires_the_same_digest()  # their messages have quotes, commas and newlines
 
 
 FALSE_LISTS = (b'{"detail":"no"}', b"{}", b'[{"name":"no id"}]', b"<html></html>", b"", b'"text"', b"null")
@@ -204,6 +225,7 @@ def test_the_token_is_in_no_file_and_no_process_list(runner: Runner) -> None:
 
 def test_a_killed_jmeter_leaves_what_it_recorded(runner: Runner) -> None:
     def look(progress: Progress) -> None:
+        runner.looks.append(progress)
         if progress.samples > 100:
             for child in psutil.Process().children():
                 if child.name() == "java":
@@ -213,6 +235,7 @@ def test_a_killed_jmeter_leaves_what_it_recorded(runner: Runner) -> None:
     execution = runner.run("rest_api_baseline", SHORT.model_copy(update={"duration_s": 60}))
     assert execution.exit_code == -signal.SIGKILL
     assert runner.digest.count > 100
+    runner.requires_the_same_digest(looks=1)
 
 
 def test_an_interrupted_run_ends_in_order_and_leaves_what_it_recorded(runner: Runner) -> None:

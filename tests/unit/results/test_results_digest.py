@@ -20,7 +20,7 @@ from pacemark.errors import InputError
 from pacemark.results import jtl
 from pacemark.results.digest import Digest, merge
 from pacemark.results.record import LatencyFigures, Window
-from pacemark.results.statistics import Figures, summarize, timeline
+from pacemark.results.statistics import Figures, gathered, outcome_timeline, summarize, timeline
 
 PERCENTS = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": Fraction("99.9")}
 LABELS = ["GET /tools", 'say "hi", twice', "new\nline", "", "MCP tools/call", "timeStampé"]
@@ -82,7 +82,7 @@ def _record(row: Row, start_ms: int) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _write(
+def written(
     path: Path, columns: list[str], delimiter: str, samples: list[Row], start_ms: int = 10**12
 ) -> Path:
     text = io.StringIO()
@@ -137,7 +137,7 @@ def test_every_figure_of_every_window_agrees_with_a_plain_count(
     stretch_bytes: int,
     window: tuple[int, int],
 ) -> None:
-    path = _write(tmp_path_factory.mktemp("jtl") / "samples.jtl", columns, delimiter, samples)
+    path = written(tmp_path_factory.mktemp("jtl") / "samples.jtl", columns, delimiter, samples)
     with patch.object(jtl, "STRETCH_BYTES", stretch_bytes):
         digest = Digest.from_jtl(path)
     first = min(row["start"] for row in samples)
@@ -169,10 +169,15 @@ def test_every_figure_of_every_window_agrees_with_a_plain_count(
 def test_the_timeline_agrees_with_a_plain_count(
     tmp_path_factory: pytest.TempPathFactory, samples: list[Row], max_points: int
 ) -> None:
-    digest = Digest.from_jtl(_write(tmp_path_factory.mktemp("jtl") / "a.jtl", COLUMNS, ",", samples))
+    digest = Digest.from_jtl(written(tmp_path_factory.mktemp("jtl") / "a.jtl", COLUMNS, ",", samples))
     first = min(row["start"] for row in samples)
     table = timeline(digest, max_points=max_points)
     assert table.height <= max_points
+    fewer = gathered(digest, max_points=max_points)
+    assert timeline(fewer, max_points=max_points).equals(table)
+    assert outcome_timeline(fewer, max_points=max_points).equals(
+        outcome_timeline(digest, max_points=max_points)
+    )
     assert table["count"].sum() == len(samples)
     for at in table.iter_rows(named=True):
         until = at["at_s"] + at["seconds"]
@@ -187,9 +192,10 @@ def test_the_timeline_agrees_with_a_plain_count(
             assert at[name] == (_nearest_rank(values, PERCENTS[name]) if values else None)
 
 
-def _same(a: Digest, b: Digest) -> bool:
-    plain = [{name: value for name, value in vars(d).items() if name != "cells"} for d in (a, b)]
-    return a.cells.equals(b.cells) and plain[0] == plain[1]
+def same(a: Digest, b: Digest) -> bool:
+    tables = ("cells", "sums")
+    plain = [{name: value for name, value in vars(d).items() if name not in tables} for d in (a, b)]
+    return all(getattr(a, name).equals(getattr(b, name)) for name in tables) and plain[0] == plain[1]
 
 
 @settings(max_examples=40, deadline=None)
@@ -198,11 +204,11 @@ def test_the_order_of_rows_and_the_size_of_stretches_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, samples: list[Row], seed: int
 ) -> None:
     directory = tmp_path_factory.mktemp("jtl")
-    one = Digest.from_jtl(_write(directory / "a.jtl", COLUMNS, ",", samples))
+    one = Digest.from_jtl(written(directory / "a.jtl", COLUMNS, ",", samples))
     random.Random(seed).shuffle(samples)
     with patch.object(jtl, "STRETCH_BYTES", 100):
-        two = Digest.from_jtl(_write(directory / "b.jtl", COLUMNS, ",", samples))
-    assert _same(one, two)
+        two = Digest.from_jtl(written(directory / "b.jtl", COLUMNS, ",", samples))
+    assert same(one, two)
 
 
 @settings(max_examples=30, deadline=None)
@@ -215,12 +221,13 @@ def test_pooling_runs_is_counting_their_rows_from_each_first_sample(
     for i, part in enumerate(parts):
         first = min(row["start"] for row in part)
         aligned += [row | {"start": row["start"] - first} for row in part]
-        digests.append(Digest.from_jtl(_write(directory / f"{i}.jtl", COLUMNS, ",", part, i * 10**11)))
+        digests.append(Digest.from_jtl(written(directory / f"{i}.jtl", COLUMNS, ",", part, i * 10**11)))
     pooled = merge(digests)
-    whole = Digest.from_jtl(_write(directory / "all.jtl", COLUMNS, ",", aligned))
+    whole = Digest.from_jtl(written(directory / "all.jtl", COLUMNS, ",", aligned))
     assert pooled.cells.equals(whole.cells)
+    assert pooled.sums.equals(whole.sums)
     assert pooled.seconds == sum(digest.seconds for digest in digests)
-    assert _same(merge([whole]), whole)
+    assert same(merge([whole]), whole)
 
 
 @settings(max_examples=25, deadline=None)
@@ -229,10 +236,10 @@ def test_a_digest_is_loaded_as_it_was_saved(
     tmp_path_factory: pytest.TempPathFactory, samples: list[Row]
 ) -> None:
     directory = tmp_path_factory.mktemp("jtl")
-    digest = Digest.of(_write(directory / "samples.jtl", COLUMNS, ",", samples)).between(0, 3)
+    digest = Digest.of(written(directory / "samples.jtl", COLUMNS, ",", samples)).between(0, 3)
     digest.save(directory / "digest.parquet")
-    assert _same(Digest.load(directory / "digest.parquet"), digest)
-    assert _same(Digest.of(directory), digest)
+    assert same(Digest.load(directory / "digest.parquet"), digest)
+    assert same(Digest.of(directory), digest)
     first = (directory / "digest.parquet").read_bytes()
     Digest.of(directory).save(directory / "digest.parquet")
     assert (directory / "digest.parquet").read_bytes() == first

@@ -142,9 +142,14 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("abc,12,A,200,OK,true,,1,1,0", "line 3: timeStamp is 'abc', not milliseconds since 1970"),
-        ("2026/01/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/01/30 10:00:00', not"),
-        (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', not"),
+        (
+            "abc,12,A,200,OK,true,,1,1,0",
+            "line 3: timeStamp is 'abc', neither milliseconds since 1970 nor a time such",
+        ),
+        ("30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/2026 10:00:00', neither"),
+        ("2026/02/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/02/30 10:00:00', neither"),
+        ("20260130100000123,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '20260130100000123', neither"),
+        (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', neither"),
         ("1000,1.5,A,200,OK,true,,1,1,0", "line 3: elapsed is '1.5', not a whole number in range"),
         ("1000,-5,A,200,OK,true,,1,1,0", "line 3: elapsed is '-5', not"),
         ("1000,99999999999,A,200,OK,true,,1,1,0", "line 3: elapsed is '99999999999', not"),
@@ -199,9 +204,10 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         (b"", "FILE is empty"),
         (b"\n", "FILE is empty"),
         (b"\x7fELF\x00\x01", "FILE is a binary file"),
-        (b"\x1f\x8b\x08\x00", "FILE is gzip-compressed"),
+        (b"\x1f\x8b\x08\x00", "cannot read FILE: Compressed file ended"),
         (b"PK\x03\x04", "FILE is a zip archive"),
-        (b'<?xml version="1.0"?>\n<testResults>', "FILE is XML"),
+        (b'<?xml version="1.0"?>\n<testResults>', "FILE, line 2: testResults of version None, not 1.2"),
+        (b'<?xml version="1.0"?>\n<html/>', "FILE, line 2: <html> is not JMeter's <testResults>"),
         (ROW.replace("1000", "1769767200123").encode() + b"\n", "FILE has no header line"),
         (b"name,age\nA,1\n", "FILE is no JTL: its first line is 'name,age'"),
         (b"timeStamp,elapsed,label\n1,2,A\n", "FILE: the header lacks success"),
@@ -215,6 +221,18 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     assert complaint in _refusal(_write(tmp_path, content))
+
+
+def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    rows = "".join(f"1000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
+    refusal = _refusal(_write(tmp_path, f"{COLUMNS}\n{rows}"))
+    assert refusal.startswith("FILE has more than 10000 distinct labels, such as 'GET /tools/")
+    assert "give the samplers names without ids or counters" in refusal
+
+
+def test_ten_thousand_labels_are_read(tmp_path: Path) -> None:
+    rows = [f"1000,1,GET /tools/{number},200,OK,true,,1,1,0" for number in range(10_000)]
+    assert len(Digest.from_jtl(_lines(tmp_path, *rows, *rows)).labels) == 10_000
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

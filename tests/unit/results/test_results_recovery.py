@@ -5,7 +5,8 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from pacemark.results.digest import CELL_SCHEMA, Digest
+from pacemark.results.cells import CELL_SCHEMA
+from pacemark.results.digest import Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
 from pacemark.results.measurements.model import Measurement, Subject
@@ -29,7 +30,7 @@ def steady(t: int) -> Second:
 
 def made_up(second: Callable[[int], Second], load: Load = LOAD, slice_s: int = 1) -> Digest:
     rows = [
-        (t // slice_s, "GET /tools", outcome, ms, ms, 1, count, 0, 0, 10)
+        (t // slice_s, ms, ms, 1, "GET /tools", outcome, count)
         for t in range(load.duration_s)
         for count, ms, outcome in second(t)
         if count

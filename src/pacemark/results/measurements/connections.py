@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -170,20 +169,16 @@ def _reasons(subject: Subject, unsent: int) -> Iterator[Reason]:
         )
 
 
-def _where(digest: Digest, condition: pl.Expr) -> Digest:
-    return replace(digest, cells=digest.cells.filter(condition))
-
-
 def _of(digest: Digest, labels: Sequence[str]) -> Digest:
-    return _where(digest, pl.col("label").cast(pl.String).is_in(list(labels)))
+    return digest.where(pl.col("label").cast(pl.String).is_in(list(labels)))
 
 
 def _with(digest: Digest, outcome: str) -> Digest:
-    return _where(digest, pl.col("outcome").cast(pl.String) == outcome)
+    return digest.where(pl.col("outcome").cast(pl.String) == outcome)
 
 
 def _without(digest: Digest, outcome: str) -> Digest:
-    return _where(digest, pl.col("outcome").cast(pl.String) != outcome)
+    return digest.where(pl.col("outcome").cast(pl.String) != outcome)
 
 
 def _failed(digest: Digest) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """Each MCP server by itself: its tools, its REST endpoints, its sessions; and all direct requests."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import polars as pl
 
@@ -47,7 +46,7 @@ def measure(subject: Subject) -> Measurement:
 
 
 def _of(digest: Digest, labels: Iterable[str]) -> Digest:
-    return replace(digest, cells=digest.cells.filter(pl.col("label").cast(pl.String).is_in(list(labels))))
+    return digest.where(pl.col("label").cast(pl.String).is_in(list(labels)))
 
 
 def _row(server: str, what: str, digest: Digest) -> list[str | int | float | None]:

@@ -1,7 +1,6 @@
 """The gateway's tax: what a tool call takes longer through the gateway than at its own server."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import polars as pl
 
@@ -65,9 +64,9 @@ def measure(subject: Subject) -> Measurement:
 def _both(digest: Digest, pairs: Iterable[Pair]) -> tuple[Digest, Digest]:
     pairs = list(pairs)
     label = pl.col("label").cast(pl.String)
-    direct = digest.cells.filter(label.is_in([pair.direct for pair in pairs]))
-    gateway = digest.cells.filter(label.is_in([pair.gateway for pair in pairs]))
-    return replace(digest, cells=direct), replace(digest, cells=gateway)
+    direct = digest.where(label.is_in([pair.direct for pair in pairs]))
+    gateway = digest.where(label.is_in([pair.gateway for pair in pairs]))
+    return direct, gateway
 
 
 def _rows(tool: str, found: dict[str, Added | None]) -> list[list[str | int | float | None]]:

@@ -1,0 +1,158 @@
+"""The two tables of a digest: how often each combination came, and what adds up beside it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+KEYS = {
+    "slice": pl.Int32,
+    "elapsed_ms": pl.Int32,
+    "response_ms": pl.Int32,
+    "waited": pl.Int8,
+    "label": pl.Categorical,
+    "outcome": pl.Categorical,
+}
+"""The columns that make a cell, in the order by which cells are sorted."""
+CELL_SCHEMA = {**KEYS, "count": pl.Int64}
+
+SUM_KEYS = {name: KEYS[name] for name in ("slice", "label", "outcome")}
+SUM_SCHEMA = {**SUM_KEYS, "bytes": pl.Int64, "new_connections": pl.Int64, "all_threads": pl.Int32}
+
+_NAMES = ("label", "outcome")
+_MOST = 1 << 63
+_MOVED_AT_ONCE = 250_000
+
+
+def count_cells(samples: pl.DataFrame) -> pl.DataFrame:
+    """Samples, given by ``KEYS``, as sorted cells."""
+    return _Packing.of(samples).counted(samples) if samples.height else no_cells()
+
+
+def add_cells(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Cells of several tables, each combination once, sorted."""
+    cells = pl.concat([part.select(list(CELL_SCHEMA)) for part in parts])
+    return _Packing.of(cells).added(cells) if cells.height else no_cells()
+
+
+def add_sums(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Tables of what adds up by slice, label and outcome as one, sorted; ``all_threads`` is the most."""
+    sums = pl.concat(parts).lazy().group_by(list(SUM_KEYS))
+    added = sums.agg(pl.col("bytes", "new_connections").sum(), pl.col("all_threads").max())
+    return added.sort(list(SUM_KEYS)).collect()
+
+
+def widened(table: pl.DataFrame, factor: int) -> pl.DataFrame:
+    """Cells or sums whose slices are ``factor`` times as wide; not added up yet."""
+    return table if factor == 1 else table.with_columns(pl.col("slice") // factor)
+
+
+def moved(cells: pl.DataFrame, to: pl.Expr) -> pl.DataFrame:
+    """Cells counted to other, fewer slices.
+
+    A stretch at a time: all of them, as packed numbers, would take half as much memory again.
+    """
+    stretches = cells.iter_slices(_MOVED_AT_ONCE)
+    return add_cells([no_cells(), *(add_cells([part.with_columns(slice=to)]) for part in stretches)])
+
+
+def no_cells() -> pl.DataFrame:
+    """No cells."""
+    return pl.DataFrame(schema=CELL_SCHEMA)
+
+
+def no_sums() -> pl.DataFrame:
+    """No sums."""
+    return pl.DataFrame(schema=SUM_SCHEMA)
+
+
+class _Digit(NamedTuple):
+    """A column as a digit of the number that stands for a cell: 0 is null, else value - ``least`` + 1."""
+
+    name: str
+    least: int
+    radix: int
+    names: tuple[str, ...] = ()
+    """Of a column of names, those it has, sorted: their places are the values."""
+
+
+class _Packing:
+    """Cells as whole numbers of 63 bits: in the same order, and sorted and counted five times as fast."""
+
+    def __init__(self, digits: Sequence[_Digit]) -> None:
+        self.digits = digits
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> "_Packing":
+        """A packing that ``table`` fits into."""
+        plain = [name for name in KEYS if name not in _NAMES]
+        bounds = table.select(
+            *(pl.col(name).min().cast(pl.Int64).alias(f"{name} from") for name in plain),
+            *(pl.col(name).max().cast(pl.Int64).alias(f"{name} to") for name in plain),
+        ).row(0, named=True)
+        digits = []
+        for name in plain:
+            least, most = bounds[f"{name} from"] or 0, bounds[f"{name} to"] or 0
+            digits.append(_Digit(name, least, most - least + 2))
+        for name in _NAMES:
+            names = tuple(sorted(table[name].unique().cast(pl.String).to_list()))
+            digits.append(_Digit(name, 0, len(names) + 1, names))
+        return cls(digits)
+
+    def counted(self, samples: pl.DataFrame) -> pl.DataFrame:
+        if not self._fits:
+            return samples.group_by(list(KEYS)).agg(count=pl.len().cast(pl.Int64)).sort(list(KEYS))
+        runs = samples.select(cell=self._packed(samples)).to_series().sort().rle().struct.unnest()
+        return self._unpacked(runs["value"], runs["len"].cast(pl.Int64))
+
+    def added(self, cells: pl.DataFrame) -> pl.DataFrame:
+        if not self._fits:
+            return cells.group_by(list(KEYS)).agg(pl.col("count").sum()).sort(list(KEYS))
+        packed = cells.select("count", cell=self._packed(cells))
+        packed = packed.group_by("cell").agg(pl.col("count").sum()).sort("cell")
+        return self._unpacked(packed["cell"], packed["count"])
+
+    @property
+    def _fits(self) -> bool:
+        size = 1
+        for digit in self.digits:
+            size *= digit.radix
+        return size < _MOST
+
+    def _packed(self, table: pl.DataFrame) -> pl.Expr:
+        number = pl.lit(0, pl.Int64)
+        for digit in self.digits:
+            number = number * digit.radix + _value(table, digit)
+        return number
+
+    def _unpacked(self, numbers: pl.Series, count: pl.Series) -> pl.DataFrame:
+        columns = {"count": count}
+        rest = numbers
+        for digit in reversed(self.digits):
+            value, rest = rest % digit.radix, rest // digit.radix
+            columns[digit.name] = _column(value, digit)
+        return pl.DataFrame(columns).select(list(CELL_SCHEMA))
+
+
+def _value(table: pl.DataFrame, digit: _Digit) -> pl.Expr:
+    if digit.names:
+        return pl.lit(_places(table[digit.name], digit.names))
+    value = pl.col(digit.name).cast(pl.Int64) - (digit.least - 1)
+    return value.fill_null(0) if table[digit.name].null_count() else value
+
+
+def _places(column: pl.Series, names: Sequence[str]) -> pl.Series:
+    """Where each name stands among the sorted ``names``, from 1."""
+    codes = pl.Series(names, dtype=pl.Categorical).to_physical()
+    place = [0] * (max(codes) + 1)
+    for number, code in enumerate(codes, 1):
+        place[code] = number
+    return pl.Series(place, dtype=pl.Int64).gather(column.to_physical())
+
+
+def _column(value: pl.Series, digit: _Digit) -> pl.Series:
+    if digit.names:
+        return pl.Series(digit.names, dtype=pl.Categorical).gather(value - 1)
+    unknown = value == 0
+    known = value.set(unknown, None) if unknown.any() else value
+    return (known + (digit.least - 1)).cast(KEYS[digit.name])

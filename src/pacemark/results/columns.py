@@ -1,0 +1,207 @@
+"""From a JTL's columns, as text or as numbers, to samples: each value read exactly, or its row refused."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from pacemark.results import outcomes
+
+REQUIRED = ("timeStamp", "elapsed", "label", "success")
+TEXTS = {"responseCode": "code", "responseMessage": "message", "failureMessage": "failure"}
+NUMBERS = {
+    "timeStamp": ("start_ms", pl.Int64),
+    "elapsed": ("elapsed_ms", pl.Int32),
+    "bytes": ("bytes", pl.Int64),
+    "Connect": ("connect_ms", pl.Int32),
+    "allThreads": ("all_threads", pl.Int32),
+}
+# Sample variables of Pacemark's plans: how late a request started, and whether a thread was idle for it.
+# JMeter writes "null" where a variable is not set.
+VARIABLES = {"late_ms": pl.Int32, "waited": pl.Int8}
+USED = {*REQUIRED, *TEXTS, *NUMBERS, *VARIABLES}
+PARENT = "Number of samples in transaction : "
+"""How the responseMessage of a Transaction Controller's row begins."""
+DEFAULT_COLUMNS = (
+    *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType"),
+    *("success", "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency"),
+    *("IdleTime", "Connect"),
+)
+"""What JMeter 5.6.3 writes, and in which order, when nothing is set."""
+
+NO_ZONE = "the times have no zone: read as UTC"
+MONTH_FIRST = "dates such as 01/30/26 were read month first, as JMeter reads them"
+
+_LIMITS = {"elapsed": 1 << 30, "late_ms": 1 << 30, "bytes": 1 << 40, "waited": 1 << 7}
+"""Below these (12 days, a terabyte) what is added up stays a number of its column's kind."""
+# Beyond it (the year 5138) a number is no milliseconds since 1970, but a date such as 20260130100000123,
+# or micro- or nanoseconds.
+_LAST_MS = 10**14
+_DATE = r"^(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{3}))?(Z|[+-]\d\d:?\d\d)?$"
+# JMeter reads this one too, "for compatibility, this is the original default".
+_SHORT_DATE = r"^(\d\d)/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)$"
+_A_TIME = "neither milliseconds since 1970 nor a time such as 2026-01-30 10:00:00.123"
+
+
+class Read(NamedTuple):
+    """A stretch of a JTL as samples. ``failed`` has their outcomes, still without a bound on their number."""
+
+    good: pl.DataFrame
+    failed: pl.DataFrame
+    parents: int = 0
+    """Rows of Transaction Controllers, left out."""
+    headers: int = 0
+    """Repeated header lines, left out."""
+    remarks: tuple[str, ...] = ()
+    """How values were taken that could be taken otherwise."""
+
+    def samples(self, known: set[str]) -> pl.DataFrame:
+        """All of them, with outcomes bounded over all calls that share ``known``."""
+        if not self.failed.height:
+            return self.good
+        failed = outcomes.bounded(self.failed, known).with_columns(pl.col("outcome").cast(pl.Categorical))
+        return pl.concat([self.good, failed])
+
+
+class UnreadableError(Exception):
+    """A value in the table cannot be read."""
+
+
+def read_columns(rows: pl.DataFrame) -> Read:
+    """Samples from a table that has JMeter's columns, each as text or as what it stands for.
+
+    Raises:
+        UnreadableError: a value is none that its column may have.
+    """
+    rows, parents = _without_parents(rows)
+    numbers = {name: _number(rows, column, kind) for column, (name, kind) in NUMBERS.items()}
+    variables = {name: _number(rows, name, kind, default=None) for name, kind in VARIABLES.items()}
+    dated = rows.schema["timeStamp"] == pl.String
+    if dated:
+        numbers["start_ms"] = _start_ms()
+    success = pl.col("success")
+    if rows.schema["success"] == pl.String:
+        success = success.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    faults = [
+        *(number.is_null() for number in numbers.values()),
+        *(
+            value.is_null() & _is_given(rows, name)
+            for name, value in variables.items()
+            if name in rows.columns
+        ),
+        numbers["start_ms"].is_between(0, _LAST_MS).not_(),
+        numbers["elapsed_ms"].is_between(0, _LIMITS["elapsed"], closed="left").not_(),
+        variables["late_ms"].abs() >= _LIMITS["late_ms"],
+        numbers["bytes"].abs() >= _LIMITS["bytes"],
+        success.is_null(),
+    ]
+    table = rows.select(
+        label=_text(rows, "label").cast(pl.Categorical),
+        **numbers,
+        **variables,
+        success=success,
+        at_fault=pl.any_horizontal(faults),
+    )
+    if table["at_fault"].any():
+        raise UnreadableError
+    ok = pl.lit(outcomes.OK).cast(pl.Categorical).alias("outcome")
+    good = table.drop("at_fault", "success").with_columns(ok)
+    remarks = tuple(_remarks(rows["timeStamp"])) if dated else ()
+    if table["success"].all():
+        return Read(good, good.clear(), parents, remarks=remarks)
+    texts = rows.with_columns(_text(rows, column).alias(name) for column, name in TEXTS.items())
+    failed = good.drop("outcome").hstack(texts.select(TEXTS.values())).filter(~table["success"])
+    return Read(good.filter(table["success"]), _classified(failed), parents, remarks=remarks)
+
+
+def _classified(failed: pl.DataFrame) -> pl.DataFrame:
+    names = list(TEXTS.values())
+    kinds = outcomes.classify(failed.select(names).unique(maintain_order=True))
+    return failed.join(kinds, on=names, maintain_order="left").drop(names)
+
+
+def value_fault(column: str, text: str) -> str:
+    """What is wrong with a value of a JTL, empty when nothing is."""
+    if column == "success" and text.lower() not in ("true", "false"):
+        return f"success is {shown(text)}, neither true nor false"
+    if column == "timeStamp":
+        return "" if _is_time(text) else f"timeStamp is {shown(text)}, {_A_TIME}"
+    if column in NUMBERS or (column in VARIABLES and text not in ("", "null")):
+        return _number_fault(column, text)
+    return ""
+
+
+def shown(text: str) -> str:
+    """A text from a file, in quotes and not too long for a line."""
+    return repr(text if len(text) <= 60 else text[:60] + "...")
+
+
+def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    if "responseMessage" not in rows.columns:
+        return rows, 0
+    is_parent = rows["responseMessage"].str.starts_with(PARENT).fill_null(False)
+    parents = int(is_parent.sum())
+    return (rows.filter(~is_parent) if parents else rows), parents
+
+
+def _text(rows: pl.DataFrame, column: str) -> pl.Expr:
+    return pl.col(column).fill_null("") if column in rows.columns else pl.lit("")
+
+
+def _number(
+    rows: pl.DataFrame, column: str, kind: type[pl.datatypes.IntegerType], default: int | None = 0
+) -> pl.Expr:
+    if column not in rows.columns:
+        return pl.lit(default, dtype=kind)
+    return pl.col(column).cast(kind, strict=False)
+
+
+def _is_given(rows: pl.DataFrame, variable: str) -> pl.Expr:
+    if rows.schema[variable] != pl.String:
+        return pl.lit(False)
+    return pl.col(variable).is_not_null() & (pl.col(variable) != "null")
+
+
+def _start_ms() -> pl.Expr:
+    return pl.coalesce(pl.col("timeStamp").cast(pl.Int64, strict=False), _year_first(), _month_first())
+
+
+def _year_first() -> pl.Expr:
+    parts = pl.col("timeStamp").str.extract_groups(_DATE).struct
+    day = pl.format("{}-{}-{} {}", *(parts.field(str(n)) for n in (1, 2, 3, 4)))
+    zone = parts.field("6").str.replace("Z", "+0000").str.replace(":", "")
+    offset_min = (zone.str.slice(1, 2).cast(pl.Int64) * 60 + zone.str.slice(3, 2).cast(pl.Int64)) * (
+        pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
+    )
+    return _epoch_ms(day) + parts.field("5").cast(pl.Int64).fill_null(0) - offset_min.fill_null(0) * 60_000
+
+
+def _month_first() -> pl.Expr:
+    parts = pl.col("timeStamp").str.extract_groups(_SHORT_DATE).struct
+    return _epoch_ms(pl.format("20{}-{}-{} {}", *(parts.field(str(n)) for n in (3, 1, 2, 4))))
+
+
+def _epoch_ms(text: pl.Expr) -> pl.Expr:
+    return text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="ms", strict=False).dt.epoch("ms")
+
+
+def _remarks(times: pl.Series) -> Iterator[str]:
+    dates = times.filter(times.str.contains(r"[-/:]"))
+    if (~dates.str.contains(r"(Z|[+-]\d\d:?\d\d)$")).any():
+        yield NO_ZONE
+    if dates.str.contains(_SHORT_DATE).any():
+        yield MONTH_FIRST
+
+
+def _is_time(text: str) -> bool:
+    found = pl.DataFrame({"timeStamp": [text]}).select(_start_ms()).item()
+    return found is not None and 0 <= found <= _LAST_MS
+
+
+def _number_fault(column: str, text: str) -> str:
+    limit = _LIMITS.get(column, 1 << 31)
+    lowest = 0 if column in REQUIRED else 1 - limit
+    if re.fullmatch(r"[-+]?[0-9]{1,19}", text) and lowest <= int(text) < limit:
+        return ""
+    return f"{column} is {shown(text)}, not a whole number in range"

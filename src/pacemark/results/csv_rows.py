@@ -1,0 +1,257 @@
+"""CSV as JMeter writes it: headers, whole records, and a stretch of records as samples.
+
+A stretch that does not add up is read again record by record, to name the line at fault.
+"""
+
+import csv
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import polars as pl
+
+from pacemark.errors import InputError
+from pacemark.results.columns import (
+    DEFAULT_COLUMNS,
+    NUMBERS,
+    PARENT,
+    REQUIRED,
+    TEXTS,
+    USED,
+    VARIABLES,
+    Read,
+    UnreadableError,
+    read_columns,
+    shown,
+    value_fault,
+)
+
+STRAY_QUOTE = "a quote is out of place, or a quoted field never ends"
+_DELIMITERS = ",\t;|"
+_CUT = ("", "n", "nu", "nul")
+"""What a last field that a kill cut off may be."""
+_AS_NUMBERS = {
+    **{column: kind for column, (_, kind) in NUMBERS.items()},
+    **VARIABLES,
+    "success": pl.Boolean,
+}
+
+
+class FaultError(Exception):
+    """A record that cannot be read: ``line`` counts from the stretch's first, 0."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line, self.what = line, what
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a JTL; ``raw`` is the line without its end, as appended runs repeat it.
+
+    Where a file has none, ``raw`` is empty and the columns are those that JMeter writes by default.
+    """
+
+    columns: tuple[str, ...]
+    delimiter: str
+    raw: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes, path: Path) -> Self:
+        """Read a file's first line; the delimiter is the one that yields the columns.
+
+        Raises:
+            InputError: it is neither a header nor a sample in JMeter's default order, lacks a column that
+                every JTL needs, or names one twice.
+        """
+        text = raw.decode("utf-8", "replace")
+        choices = [(_split(text, delimiter), delimiter) for delimiter in _delimiters(text)]
+        columns, delimiter = max(choices, key=lambda choice: len(set(REQUIRED) & set(choice[0])))
+        if not set(REQUIRED) & set(columns):
+            for values, mark in choices:
+                if _is_default_order(values):
+                    return cls(DEFAULT_COLUMNS, mark, b"")
+        if missing := [name for name in REQUIRED if name not in columns]:
+            raise _no_header(path, text, missing)
+        if twice := sorted(name for name in USED if columns.count(name) > 1):
+            raise InputError(f"{path}: the header names {', '.join(twice)} twice", "keep one of the columns")
+        return cls(columns, delimiter, raw)
+
+
+class CsvRows:
+    """Reads stretches of whole records that stand under one header."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        mark = re.escape(header.delimiter.encode())
+        field = rb'(?:"(?:[^"]|"")*+"|[^"\r\n' + mark + rb"]*+)"
+        self._field = re.compile(rb"(?:^|" + mark + rb")(" + field + rb")")
+        self._record = re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r?\n|\Z)")
+        self._some_failed = True
+        """Texts are only read with the rest where there were failures lately: they cost a third more."""
+        self._are_numbers = True
+        """Whether columns were plain numbers so far: else they are read as text, at half the speed."""
+
+    def read(self, stretch: bytes) -> Read:
+        """The samples of a stretch.
+
+        Raises:
+            FaultError: a record cannot be read; it says which.
+        """
+        if self._are_numbers and (read := self._read_numbers(stretch)):
+            return read
+        try:
+            return self._read_text(stretch)
+        except (pl.exceptions.PolarsError, UnreadableError) as error:
+            raise self._diagnosis(stretch, str(error).partition("\n")[0]) from None
+
+    def is_sample(self, record: bytes) -> bool:
+        """Whether it is a record whose values can be read."""
+        return self._record.fullmatch(record) is not None and not self._fault(record)
+
+    def is_record(self, text: bytes) -> bool:
+        """Whether its quotes are in place."""
+        return self._record.fullmatch(text) is not None
+
+    def is_whole(self, tail: bytes) -> bool:
+        """Whether a last line that has no end has all its fields."""
+        if not self._record.fullmatch(tail) or not (fields := self._fields(tail)):
+            return False
+        return len(fields) == len(self.header.columns) and fields[-1] not in _CUT
+
+    def _read_numbers(self, stretch: bytes) -> Read | None:
+        """As ``read``, where every value is a plain number or text; None where one is not."""
+        has_parents = PARENT.encode() in stretch
+        try:
+            wanted = USED if self._some_failed or has_parents else USED - set(TEXTS)
+            rows = self._table(stretch, wanted, _AS_NUMBERS)
+            self._some_failed = not rows["success"].all()
+            if self._some_failed and wanted != USED:
+                rows = self._table(stretch, USED, _AS_NUMBERS)
+            return read_columns(rows)
+        except (pl.exceptions.PolarsError, UnreadableError):
+            return None
+
+    def _read_text(self, stretch: bytes) -> Read:
+        rows, headers = self._table(stretch, USED, {}), 0
+        if (rows["timeStamp"] == "timeStamp").any():
+            stretch, headers = self._without_headers(stretch)
+            rows = self._table(stretch, USED, {})
+        read = read_columns(rows)
+        self._are_numbers = headers > 0
+        return read._replace(headers=headers)
+
+    def _table(
+        self, stretch: bytes, wanted: Collection[str], kinds: Mapping[str, type[pl.DataType]]
+    ) -> pl.DataFrame:
+        """The wanted columns, each of its kind or text."""
+        columns = self.header.columns
+        last = len(columns) - 1
+        at = {name: str(i) for i, name in enumerate(columns) if name in wanted}
+        schema = {str(i): kinds.get(name, pl.String) for i, name in enumerate(columns)}
+        parsed = pl.scan_csv(
+            stretch,
+            separator=self.header.delimiter,
+            has_header=False,
+            schema=schema,
+            null_values={at[name]: "null" for name in VARIABLES if name in at} if kinds else None,
+        )
+        table = parsed.select(
+            *(pl.col(number).alias(name) for name, number in at.items()), ends=pl.col(str(last))
+        ).collect()
+        if table["ends"].null_count() and not self._has_all_fields(stretch, table.height):
+            raise UnreadableError("a row is too short")
+        return table.drop("ends")
+
+    def _has_all_fields(self, stretch: bytes, rows: int) -> bool:
+        """Whether no row is short: polars fills short rows with nulls, so count the delimiters."""
+        mark, columns = self.header.delimiter, len(self.header.columns)
+        inside = 0
+        if b'"' in stretch:
+            text = pl.scan_csv(
+                stretch, separator=mark, has_header=False, schema={str(i): pl.String for i in range(columns)}
+            )
+            counts = pl.all().str.count_matches(mark, literal=True).sum()
+            inside = int(text.select(counts).collect().sum_horizontal().item())
+        return stretch.count(mark.encode()) - inside == rows * (columns - 1)
+
+    def _without_headers(self, stretch: bytes) -> tuple[bytes, int]:
+        line = re.compile(rb"^" + re.escape(self.header.raw) + rb"\r?\n", re.MULTILINE)
+        return line.subn(b"", stretch) if self.header.raw else (stretch, 0)
+
+    def _diagnosis(self, stretch: bytes, otherwise: str) -> FaultError:
+        """The error for the first record that cannot be read."""
+        position, line = 0, 0
+        while position < len(stretch):
+            match = self._record.match(stretch, position)
+            if match is None:
+                return FaultError(line, STRAY_QUOTE)
+            record = match[0].rstrip(b"\r\n")
+            if (record != self.header.raw or not record) and (fault := self._fault(record)):
+                return FaultError(line, fault)
+            line, position = line + match[0].count(b"\n"), match.end()
+        return FaultError(0, f"cannot be read from here on: {otherwise}")
+
+    def _fault(self, record: bytes) -> str:
+        """What is wrong with a record, empty when nothing is."""
+        try:
+            fields = self._fields(record)
+        except UnicodeDecodeError:
+            return "is not UTF-8"
+        columns = self.header.columns
+        if {"timeStamp", "elapsed"} <= set(fields):
+            return "another header, with other columns than the first"
+        if len(fields) != len(columns):
+            return f"{len(fields)} fields where the header has {len(columns)}: {shown(record.decode())}"
+        return next(filter(None, map(value_fault, columns, fields)), "")
+
+    def _fields(self, record: bytes) -> list[str]:
+        fields = self._field.findall(record)
+        return [field.removeprefix(b'"').removesuffix(b'"').replace(b'""', b'"').decode() for field in fields]
+
+
+def end_of_records(block: bytes) -> int:
+    """Where the last whole record ends: at the last line end that no quoted field holds.
+
+    Empty lines after it stay behind: at the end of the file they are nothing, elsewhere a fault.
+    """
+    end = block.rfind(b"\n") + 1
+    quotes = block.count(b'"', 0, end) if b'"' in block else 0
+    while end and quotes % 2:
+        opening = block.rfind(b'"', 0, end)
+        before = block.rfind(b"\n", 0, opening) + 1
+        quotes, end = quotes - block.count(b'"', before, end), before
+    while end and block.endswith((b"\n\n", b"\n\r\n"), 0, end):
+        end = block.rfind(b"\n", 0, end - 1) + 1
+    return 0 if block[:end] in (b"\n", b"\r\n") else end
+
+
+def _split(text: str, delimiter: str) -> tuple[str, ...]:
+    return tuple(next(csv.reader([text], delimiter=delimiter), []))
+
+
+def _delimiters(text: str) -> str:
+    """The usual ones, then whatever else stands between words."""
+    others = [mark for mark in dict.fromkeys(text) if mark.isascii() and not mark.isalnum()]
+    return _DELIMITERS + "".join(mark for mark in others if mark not in _DELIMITERS + '"._-\r\n')
+
+
+def _is_default_order(values: Sequence[str]) -> bool:
+    if len(values) != len(DEFAULT_COLUMNS):
+        return False
+    return not any(map(value_fault, DEFAULT_COLUMNS, values))
+
+
+def _no_header(path: Path, text: str, missing: list[str]) -> InputError:
+    if re.match(r"\d{10,}\D|\d{2,4}[-/]\d\d[-/]\d\d", text):
+        return InputError(
+            f"{path} has no header line, and not the columns that JMeter writes by default",
+            "save it: jmeter.save.saveservice.print_field_names=true",
+        )
+    if len(missing) == len(REQUIRED):
+        return InputError(f"{path} is no JTL: its first line is {shown(text)}", "give a JTL of JMeter")
+    return InputError(
+        f"{path}: the header lacks {', '.join(missing)}", "save it: see jmeter.save.saveservice.* of JMeter"
+    )

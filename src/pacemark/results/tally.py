@@ -1,0 +1,153 @@
+"""Counting samples as they come, in bounded memory: what a digest is made of."""
+
+import io
+
+import polars as pl
+
+from pacemark.results.cells import (
+    SUM_KEYS,
+    SUM_SCHEMA,
+    add_cells,
+    add_sums,
+    count_cells,
+    no_cells,
+    no_sums,
+    widened,
+)
+
+# The width of a slice in seconds, and up to how many of them: an hour of 1 s, ten hours of 10 s.
+_SLICES_S = (1, 10, 60)
+_MOST_SLICES = 3600
+# A sample is written when it ends: slices this far behind the newest start are counted and put aside. Those
+# that come later all the same are counted in at the end.
+_OPEN_MS = 20_000
+# Counted at once: fewer cost more work on what stays open, more cost memory (some 50 bytes each).
+_BATCH = 400_000
+
+
+class Tally:
+    """Counts samples in slices from ``origin_ms``, by default the earliest start of the first batch."""
+
+    def __init__(self, origin_ms: int | None = None) -> None:
+        self.origin_ms = origin_ms
+        self.earliest_ms: int | None = None
+        self.end_ms = 0
+        self.slice_s = _SLICES_S[0]
+        self._latest_ms = 0
+        self._waiting: list[pl.DataFrame] = []
+        self._rows, self._enough = 0, _BATCH
+        self._closed: list[bytes] = []
+        self._edges = [0]
+        self._late: list[pl.DataFrame] = []
+        self._sums = [no_sums()]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there were no samples yet."""
+        return self.earliest_ms is None
+
+    @property
+    def is_out_of_step(self) -> bool:
+        """Whether a sample started before the origin, so that all must be counted anew from there."""
+        if self.origin_ms is None or self.earliest_ms is None:
+            return False
+        return self.earliest_ms < self.origin_ms
+
+    def add(self, samples: pl.DataFrame, ahead_ms: int = 0) -> None:
+        """Count samples whose times are ``ahead_ms`` ahead."""
+        if ahead_ms:
+            samples = samples.with_columns(pl.col("start_ms") - ahead_ms)
+        earliest, latest, end_ms = samples.select(
+            pl.col("start_ms").min().alias("earliest"),
+            pl.col("start_ms").max().alias("latest"),
+            (pl.col("start_ms") + pl.col("elapsed_ms")).max().alias("end"),
+        ).row(0)
+        self.earliest_ms = earliest if self.earliest_ms is None else min(self.earliest_ms, earliest)
+        self._latest_ms, self.end_ms = max(self._latest_ms, latest), max(self.end_ms, end_ms)
+        if self.is_out_of_step:
+            self._waiting.clear()
+            return
+        self._waiting.append(samples)
+        self._rows += samples.height
+        if self._rows >= self._enough:
+            self._count_up_to(self._latest_ms - _OPEN_MS)
+
+    def tables(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """All cells and sums, sorted; nothing can be added after it."""
+        self._count_up_to(None)
+        late = add_cells([no_cells(), *self._late])
+        parts, ranges = [], zip(self._edges, self._edges[1:], strict=False)
+        for packed, (start, end) in zip(self._closed, ranges, strict=True):
+            mine = late.filter(pl.col("slice").is_between(start, end, closed="left"))
+            part = _unpacked(packed)
+            parts.append(add_cells([part, mine]) if mine.height else part)
+        self._closed, self._late = [], []
+        return pl.concat(parts), add_sums(self._sums)
+
+    def _count_up_to(self, end_ms: int | None) -> None:
+        """Count what waits and started before ``end_ms``; all of it when that is None."""
+        rows = pl.concat(self._waiting)
+        origin_ms = self.origin_ms if self.origin_ms is not None else self.earliest_ms
+        assert origin_ms is not None
+        self.origin_ms = origin_ms
+        self._widen(self._latest_ms - origin_ms)
+        width_ms = 1000 * self.slice_s
+        rows = rows.with_columns(slice=((pl.col("start_ms") - origin_ms) // width_ms).cast(pl.Int32))
+        last = (self._latest_ms - origin_ms) // width_ms + 1
+        edge = last if end_ms is None else (end_ms - origin_ms) // width_ms
+        edge = max(edge, self._edges[-1])
+        self._close(rows.filter(pl.col("slice") < edge), edge)
+        self._waiting = [rows.filter(pl.col("slice") >= edge).drop("slice")]
+        self._rows = self._waiting[0].height
+        self._enough = max(_BATCH, 2 * self._rows)
+
+    def _close(self, rows: pl.DataFrame, edge: int) -> None:
+        self._sums.append(_sums_of(rows))
+        rows = rows.with_columns(response_ms=pl.col("elapsed_ms") + pl.col("late_ms"))
+        start = self._edges[-1]
+        late = rows.filter(pl.col("slice") < start)
+        if late.height:
+            self._late.append(count_cells(late))
+            rows = rows.filter(pl.col("slice") >= start)
+        self._closed.append(_packed(count_cells(rows)))
+        self._edges.append(edge)
+
+    def _widen(self, span_ms: int) -> None:
+        for wider_s in _SLICES_S:
+            if wider_s > self.slice_s and span_ms >= 1000 * _MOST_SLICES * self.slice_s:
+                factor, self.slice_s = wider_s // self.slice_s, wider_s
+                self._sums = [add_sums([widened(part, factor) for part in self._sums])]
+                self._late = [widened(part, factor) for part in self._late]
+                self._edges = [edge // factor for edge in self._edges]
+                self._closed = [self._widened(number, factor) for number in range(len(self._closed))]
+
+    def _widened(self, number: int, factor: int) -> bytes:
+        """A closed part in wider slices; the slice that goes on in the next part becomes a late one."""
+        part = add_cells([widened(_unpacked(self._closed[number]), factor)])
+        shared = pl.col("slice") >= self._edges[number + 1]
+        if (more := part.filter(shared)).height:
+            self._late.append(more)
+        return _packed(part.filter(~shared))
+
+
+def _packed(part: pl.DataFrame) -> bytes:
+    """What is counted and put aside, in a fifteenth of its memory at a tenth of the time it took to count."""
+    file = io.BytesIO()
+    part.write_ipc(file, compression="zstd")
+    return file.getvalue()
+
+
+def _unpacked(part: bytes) -> pl.DataFrame:
+    return pl.read_ipc(part)
+
+
+def _sums_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rows.group_by(list(SUM_KEYS))
+        .agg(
+            pl.col("bytes").sum(),
+            new_connections=(pl.col("connect_ms") > 0).sum().cast(pl.Int64),
+            all_threads=pl.col("all_threads").max(),
+        )
+        .select(list(SUM_SCHEMA))
+    )

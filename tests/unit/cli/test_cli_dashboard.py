@@ -1,0 +1,43 @@
+"""JMeter's own dashboard: made of runs that it can cope with, else the command that makes it is told."""
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from pacemark.commands import measure
+from pacemark.errors import PacemarkError
+from pacemark.jmeter.engine import Engine
+from pacemark.results.record import Recorded, RunRecord
+
+FOLDER = Path("results/rest_api_baseline/20260130T100000Z")
+
+
+def told(count: int, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """How often JMeter was started for a run of so many samples, and what was said."""
+    record = RunRecord.model_construct(recorded=Recorded(count=count, errors=0))
+    with patch.object(measure, "write_dashboard") as written:
+        measure.make_dashboard(Engine.__new__(Engine), record, FOLDER)
+    return written.call_count, " ".join(capsys.readouterr().err.split())
+
+
+def test_up_to_five_million_samples_it_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(5_000_000, capsys) == (1, "")
+
+
+def test_above_the_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    made, said = told(5_000_001, capsys)
+    assert made == 0
+    assert f"pacemark jmeter -g {FOLDER}/samples.jtl -o {FOLDER}/jmeter-report" in said
+    assert "-Jjmeter.reportgenerator.statistic_window=-1" in said
+
+
+def test_without_samples_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(0, capsys) == (0, "")
+
+
+def test_that_it_failed_costs_a_line_and_not_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    record = RunRecord.model_construct(recorded=Recorded(count=1, errors=0))
+    with patch.object(measure, "write_dashboard", side_effect=PacemarkError("it failed", "look there")):
+        measure.make_dashboard(Engine.__new__(Engine), record, FOLDER)
+    assert "it failed" in capsys.readouterr().err
