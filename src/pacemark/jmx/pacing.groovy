@@ -4,8 +4,10 @@
 // exact over any stretch of time.
 // This script only starts the clock, once a test, and has each thread's loop ask what its next turn is for: of
 // the object in props that its parameter names (pacer: a slot). The answer, one of the names in MIX or the end,
-// is NEXT, and the Switch Controller does what NEXT names. (A script called for every request would cost as much
-// processor time as the request itself, for JMeter makes a new script engine each time; an expression a tenth.)
+// is put into NEXT as the number, from 0, of the Switch Controller's child of that name, and the Switch Controller
+// does that. (A script called for every request would cost as much processor time as the request itself, for
+// JMeter makes a new script engine each time; an expression a tenth; a name instead of a number, for which JMeter
+// first throws an exception and then asks each child for its own, more than a twentieth.)
 // Beside the name, take(ctx) sets
 //   REQUEST_ID  an id no other request has, so that an answer can be told to be the answer to this one
 //   late_ms     how late the request starts after its due time, milliseconds
@@ -30,10 +32,13 @@ import java.util.function.BooleanSupplier
 import java.util.function.Function
 import java.util.regex.Matcher
 import java.util.regex.Pattern
+import org.apache.jmeter.control.Controller
 import org.apache.jmeter.control.LoopController
 import org.apache.jmeter.engine.event.LoopIterationEvent
 import org.apache.jmeter.engine.event.LoopIterationListener
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
+import org.apache.jmeter.samplers.Sampler
+import org.apache.jmeter.testelement.TestElement
 import org.apache.jmeter.threads.JMeterContext
 import org.apache.jmeter.threads.JMeterThread
 import org.apache.jmeter.threads.JMeterVariables
@@ -198,9 +203,26 @@ class Pacer implements Function<JMeterContext, String> {
         SearchByClass<LoopController> loops = new SearchByClass<>(LoopController)
         ((HashTree) tree.get(ctx.thread)).traverse(loops)
         if (loops.searchResults.size() != 1) throw new JMeterStopTestException('the thread group must have one loop')
-        loops.searchResults.first().addIterationListener(new LoopIterationListener() {
-            void iterationStart(LoopIterationEvent turn) { ctx.variables.put('NEXT', next.apply(ctx)) }
+        LoopController loop = loops.searchResults.first()
+        Map<String, String> numbers = numbersOfChoices(loops.getSubTree(loop).getTree(loop))
+        loop.addIterationListener(new LoopIterationListener() {
+            void iterationStart(LoopIterationEvent turn) {
+                String name = next.apply(ctx)
+                ctx.variables.put('NEXT', numbers.getOrDefault(name, name))
+            }
         })
+    }
+
+    // By name, the places of a Switch Controller's children; it is the only child of the loop.
+    private static Map<String, String> numbersOfChoices(HashTree loop) {
+        Map<String, String> numbers = [:]
+        int number = 0
+        for (Object choice : loop.getTree(loop.list().first()).list()) {
+            if (choice instanceof Controller || choice instanceof Sampler) {
+                numbers.putIfAbsent(((TestElement) choice).name, Integer.toString(number++))
+            }
+        }
+        return numbers
     }
 
     // The thread's number among those of all engines.

@@ -10,7 +10,7 @@ PACING_ENDS_FIRST_S = 40
 """The pacing ends the load; the thread group's own clock is its backstop. It starts a second earlier, and a
 request in flight at the end may take its whole time-out before its thread sees that the slots are gone."""
 NEXT = "${NEXT}"
-"""What a turn is for. The pacing sets it."""
+"""What a turn is for: the number of one of the switch's choices. The pacing sets it."""
 
 
 def users(title: str, before: Iterable[Node], turn: Iterable[Node]) -> Node:

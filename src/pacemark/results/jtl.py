@@ -153,7 +153,17 @@ class Jtl:
             yield "no header line: read in the order that JMeter writes by default"
         if not self.is_xml and "responseMessage" not in self.header.columns:
             yield "without a responseMessage column, rows of Transaction Controllers count as samples"
+        if not self.is_xml and (part := self._part_of_a_sample()):
+            yield (
+                f"rows such as {shown(part)} count as samples: JMeter names sub-results so (save with "
+                "jmeter.save.saveservice.subresults=false, or as XML)"
+            )
         yield from self._remarks
+
+    def _part_of_a_sample(self) -> str | None:
+        """A label that is another's with a number: what nothing else in a CSV tells of a sub-result."""
+        numbered = (label for label in sorted(self._labels) if label.rpartition("-")[2].isdecimal())
+        return next((label for label in numbered if label.rpartition("-")[0] in self._labels), None)
 
     def _csv_reads(self, ended: bool) -> Iterator[Read]:
         """The stretches as samples, in order; some are read ahead, while the caller works on the last."""

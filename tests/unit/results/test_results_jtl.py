@@ -223,6 +223,14 @@ def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: st
     assert complaint in _refusal(_write(tmp_path, content))
 
 
+def test_rows_that_are_named_as_parts_of_others_are_pointed_at(tmp_path: Path) -> None:
+    part = ROW.replace("GET /tools", "GET /tools-0")
+    alone = ROW.replace("GET /tools", "GET /v-2")
+    assert Digest.from_jtl(_lines(tmp_path, ROW, alone)).notes == ()
+    (note,) = Digest.from_jtl(_lines(tmp_path, ROW, part)).notes
+    assert note.startswith("rows such as 'GET /tools-0' count as samples: JMeter names sub-results so")
+
+
 def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
     rows = "".join(f"1000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
     refusal = _refusal(_write(tmp_path, f"{COLUMNS}\n{rows}"))
