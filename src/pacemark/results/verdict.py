@@ -27,6 +27,8 @@ LEAST_DUE = 100
 """Requests that a stage must ask for, so that one that comes late is no twentieth of them."""
 BUSY_WARNING = 0.05
 """Share of the requests that came due while every thread was busy."""
+MOST_STAGES = 2
+"""Of those whose threads waited for replies, that are told one by one."""
 WAITING_SHARE = 0.5
 """Of the threads, while requests that were due did not start: above it they waited for replies."""
 NAMED_FAILURES = 3
@@ -249,25 +251,41 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _stages_short(evidence: Evidence) -> Iterator[Reason]:
-    """Stages that were offered to the gateway in part only; a run that was cut short has them of course."""
-    for stage in evidence.stages if not evidence.was_cut_short else ():
-        if stage.due < LEAST_DUE or stage.started_share >= STARTED_WARNING:
-            continue
-        waited = stage.waiting_share
-        if waited is None:
-            why, remedy = "", "see the generator's figures"
-        elif waited > WAITING_SHARE:
-            why = f": {waited:.0%} of the threads waited for replies"
-            remedy = "read its figures as those of the rate that was achieved"
-        else:
-            why = f", though {1 - waited:.0%} of the threads were idle"
-            remedy = "free the machine of other work, or lower the rate"
-        seconds = stage.to_s - stage.from_s
+    """Stages that were offered to the gateway in part only; a run that was cut short has them of course.
+
+    Above a gateway's limit all of them are: several whose threads waited for replies are told together.
+    """
+    if evidence.was_cut_short:
+        return
+    short = [one for one in evidence.stages if one.due >= LEAST_DUE and one.started_share < STARTED_WARNING]
+    waited = [one for one in short if (one.waiting_share or 0.0) > WAITING_SHARE]
+    if len(waited) > MOST_STAGES:
+        names = ", ".join(f"{one.name} {one.started} of {one.due}" for one in waited)
         yield _warning(
-            f"stage {stage.name}: {stage.started} of {stage.due} requests were started, "
-            f"{stage.started / seconds:.4g} of {stage.due / seconds:.4g} a second{why}",
-            remedy,
+            f"{len(waited)} stages started fewer requests than were asked for, since their threads waited "
+            f"for replies: {names}",
+            "read their figures as those of the rates that were achieved",
         )
+        short = [one for one in short if one not in waited]
+    yield from map(_stage_short, short)
+
+
+def _stage_short(stage: StageFigures) -> Reason:
+    waited = stage.waiting_share
+    if waited is None:
+        why, remedy = "", "see the generator's figures"
+    elif waited > WAITING_SHARE:
+        why = f": {waited:.0%} of the threads waited for replies"
+        remedy = "read its figures as those of the rate that was achieved"
+    else:
+        why = f", though {1 - waited:.0%} of the threads were idle"
+        remedy = "free the machine of other work, or lower the rate"
+    seconds = stage.to_s - stage.from_s
+    return _warning(
+        f"stage {stage.name}: {stage.started} of {stage.due} requests were started, "
+        f"{stage.started / seconds:.4g} of {stage.due / seconds:.4g} a second{why}",
+        remedy,
+    )
 
 
 def _reason(text: str, remedy: str) -> Reason:

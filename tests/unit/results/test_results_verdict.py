@@ -102,6 +102,12 @@ UNTOLD = generator(waiting_share=None)
         ),
         (replace(GOOD, stages=(stage(1000, 940, 0.1),)), "pass", "though 90% of the threads were idle"),
         (replace(GOOD, stages=(stage(1000, 940),)), "pass", "94 of 100 a second"),
+        (
+            replace(GOOD, stages=(stage(1000, 940, 0.9), stage(2000, 500, 0.9), stage(3000, 400, 0.9))),
+            "pass",
+            "3 stages started fewer requests than were asked for, since their threads waited for replies: "
+            "Spike 940 of 1000, Spike 500 of 2000, Spike 400 of 3000",
+        ),
         (replace(GOOD, stages=(stage(1000, 950), stage(99, 0))), "pass", None),
         (replace(GOOD, generator=generator(all_busy_share=0.06)), "pass", "busy when 6.0% of the requests"),
         (replace(GOOD, generator=generator(all_busy_share=0.05)), "pass", None),
