@@ -93,7 +93,8 @@ def _recovery(
         return Recovery(None, f"fewer than {LEAST_SAMPLES} samples after the step down")
     seconds = seconds_until(seen, holds)
     if seconds is None:
-        return Recovery(None, f"{not_back} again in the {after.seconds:g} s after the step down", failed=True)
+        why = f"{not_back} again in the {after.seconds:.3g} s after the step down"
+        return Recovery(None, why, failed=True)
     return Recovery(seconds)
 
 

@@ -259,4 +259,5 @@ def _recovery_section(latency: Recovery, errors: Recovery) -> Section:
 def _back(figure: str, recovery: Recovery) -> str:
     if recovery.seconds is None:
         return f"{figure}: {recovery.why}."
-    return f"{figure} {'was' if figure == 'P95' else 'were'} back {recovery.seconds:g} s after the step down."
+    verb = "was" if figure == "P95" else "were"
+    return f"{figure} {verb} back {recovery.seconds:.3g} s after the step down."

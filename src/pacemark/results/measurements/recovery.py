@@ -92,7 +92,7 @@ def _judged(subject: Subject, seen: list[Stretch], limit_ms: float | None, step_
 
 def _own(after_s: float | None, span_s: float) -> Own:
     if after_s is None:
-        return Own(span_s, f"not back within {span_s:g} s", interval=(span_s, math.inf))
+        return Own(span_s, f"not back within {span_s:.3g} s", interval=(span_s, math.inf))
     return Own(after_s)
 
 
@@ -100,7 +100,7 @@ def _words(what: str, own: Own) -> str:
     verb = "was" if what == "P95" else "were"
     if own.value is None:
         return f"whether {what} came back is not judged: {own.why}"
-    return f"{what} {verb} {own.why or f'back {own.value:g} s'} after the step down"
+    return f"{what} {verb} {own.why or f'back {own.value:.3g} s'} after the step down"
 
 
 def _pool(digest: Digest) -> Reason:
@@ -145,7 +145,7 @@ def _marks(load: Load, step_s: float, recovery: Own) -> list[Mark]:
     rise_s = next(start for start, stage in load.timeline() if stage.to_per_s > load.stages[0].to_per_s)
     marks = [Mark(from_at=rise_s, to_at=step_s, text="spike")]
     if recovery.value is not None:
-        text = "not recovered" if recovery.why else f"recovery, {recovery.value:g} s"
+        text = "not recovered" if recovery.why else f"recovery, {recovery.value:.3g} s"
         marks.append(Mark(from_at=step_s, to_at=step_s + recovery.value, text=text))
     return marks
 
