@@ -1,5 +1,6 @@
 """``docs/baselines.md``: what runs of the ten workloads showed, on what machine, and what they did not."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -113,5 +114,7 @@ def _place(record: RunRecord) -> tuple[tuple[str, str], ...]:
 
 def _said(text: str) -> str:
     """Text of ours with code in backquotes, as a cell."""
-    parts = text.split("`")
-    return "".join(f"`{part}`" if n % 2 else escaped(part) for n, part in enumerate(parts))
+    return "".join(
+        part if part.startswith("`") else re.sub(r"\S(.*\S)?", lambda found: escaped(found[0]), part)
+        for part in re.split(r"(`[^`]*`)", text)
+    )

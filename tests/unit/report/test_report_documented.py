@@ -134,6 +134,24 @@ def test_a_breaking_point_is_identified_where_a_rate_was_not_held() -> None:
     assert outcome("Stress", stress(60, "full"))[0] is Outcome.SHOWN
     assert outcome("Stress", stress(100, "full"))[0] is Outcome.SHOWN
     assert outcome("Stress", stress(100, "smoke"))[0] is Outcome.NOT
+    assert outcome("Stress", stress(0, "full"))[0] is Outcome.NOT
+    assert outcome("Stress", stress(0, "local"), stress(60, "smoke"))[0] is Outcome.SMALLER
+
+
+def test_a_recovery_from_less_than_the_spike_asked_for_is_one_at_a_smaller_scale() -> None:
+    judged = {"recovery < 30 s": (16, "met"), "rate >= 95%": (40, "missed")}
+    found, because = outcome("Spike", run_of("spike_test", verdict="fail", judged=judged))
+    assert found is Outcome.SMALLER
+    assert "rate >= 95%: 40 %, missed" in because
+
+
+def test_of_runs_of_one_load_the_newest_answers() -> None:
+    later = STARTED.replace(hour=11)
+    slow = run_of("load_test", verdict="fail", judged={"p95 < 300 ms": (431, "missed")})
+    fast = run_of("load_test", judged={"p95 < 300 ms": (120, "met")})
+    newer = slow._replace(record=slow.record.model_copy(update={"started": later}))
+    assert outcome("Load test", fast, newer)[0] is Outcome.NOT
+    assert outcome("Load test", slow, fast)[0] is Outcome.SHOWN
 
 
 def test_plans_reports_and_telemetry_are_shown_by_the_directories(tmp_path: Path) -> None:
