@@ -13,7 +13,7 @@ from pacemark.jmeter.engine import Engine
 from pacemark.results.columns import MONTH_FIRST, NO_ZONE
 from pacemark.results.digest import Digest
 
-pytestmark = pytest.mark.jmeter
+pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
 SAVE = "jmeter.save.saveservice."
 SAMPLES = 3 * 20 * 2
