@@ -45,7 +45,8 @@ def test_every_scale_can_judge_what_it_promises(one: Workload) -> None:
         if load.rate_per_s is None:
             continue  # what comes of think time is not planned
         assert load.due_between(load.ramp_up_s, load.duration_s) >= 400
-        assert load.rate_per_s >= 10
+        # /ws takes no more on two cores.
+        assert load.rate_per_s >= (6 if one.name == "websocket_baseline" else 10)
     # In 15 s no hold of a stress test would ask for enough requests to be judged.
     assert one.scales["smoke"].duration_s == (30 if "breaking_point" in one.measurements else 15)
 
