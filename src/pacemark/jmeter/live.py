@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 WINDOW_MS = 10_000
 """Rate and percentile are those of the last 10 s of samples."""
@@ -21,6 +21,30 @@ class Progress(NamedTuple):
     rate_per_s: float | None
     p95_ms: int | None
     threads: int
+
+    @classmethod
+    def of(
+        cls,
+        recent_ms: Sequence[int],
+        *,
+        first_ms: int | None,
+        last_ms: int,
+        samples: int,
+        errors: int,
+        threads: int,
+    ) -> Self:
+        """A look, ``recent_ms`` being the latencies of the last ``WINDOW_MS``, rising; ``first_ms`` and
+        ``last_ms`` are the first and the last start, the first None before there is one."""
+        since_ms = last_ms - (last_ms if first_ms is None else first_ms)
+        span_s = min(WINDOW_MS, since_ms) / 1000
+        return cls(
+            elapsed_s=since_ms / 1000,
+            samples=samples,
+            errors=errors,
+            rate_per_s=len(recent_ms) / span_s if span_s >= 1 else None,
+            p95_ms=recent_ms[math.ceil(0.95 * len(recent_ms)) - 1] if recent_ms else None,
+            threads=threads,
+        )
 
 
 NOTHING = Progress(0.0, 0, 0, None, None, 0)
@@ -69,15 +93,12 @@ class Tail:
             self._add(row)
         while self._recent and self._recent[0][0] < self._last_ms - WINDOW_MS:
             self._recent.popleft()
-        first = self.first_ms if self.first_ms is not None else self._last_ms
-        span_s = min(WINDOW_MS, self._last_ms - first) / 1000
-        ranked = sorted(elapsed for _, elapsed in self._recent)
-        return Progress(
-            elapsed_s=(self._last_ms - first) / 1000,
+        return Progress.of(
+            sorted(elapsed for _, elapsed in self._recent),
+            first_ms=self.first_ms,
+            last_ms=self._last_ms,
             samples=self._count,
             errors=self._errors,
-            rate_per_s=len(ranked) / span_s if span_s >= 1 else None,
-            p95_ms=ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None,
             threads=self._threads,
         )
 

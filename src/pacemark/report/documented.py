@@ -8,7 +8,7 @@ from pacemark.errors import InputError
 from pacemark.report import numerals, wording
 from pacemark.report.criteria import CRITERIA, Run, load_text, of_most_load
 from pacemark.report.markdown import escaped, table
-from pacemark.results.record import RECORD_FILE, RunRecord
+from pacemark.results.record import RunRecord, run_directories
 from pacemark.results.statistics import Summary
 from pacemark.workloads import WORKLOADS
 
@@ -26,8 +26,8 @@ def runs_in(folders: Sequence[Path]) -> dict[str, list[Run]]:
         InputError: there is none, or a run cannot be read.
     """
     found: dict[str, list[Run]] = {name: [] for name in WORKLOADS}
-    for path in sorted(path for folder in folders for path in folder.glob(f"*/*/{RECORD_FILE}")):
-        run = Run(path.parent, RunRecord.load_from(path.parent), Summary.load_from(path.parent))
+    for path in sorted(path for folder in folders for path in run_directories(folder)):
+        run = Run(path, RunRecord.load_from(path), Summary.load_from(path))
         if run.record.workload in found:
             found[run.record.workload].append(run)
     if not any(found.values()):

@@ -1,10 +1,8 @@
 """``index.html`` of a results folder: every run in it, the newest of each workload first."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pacemark import __version__
 from pacemark.errors import InputError
@@ -12,7 +10,8 @@ from pacemark.report import wording
 from pacemark.report.atomic import write_text
 from pacemark.report.html import environment, inlined
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE
-from pacemark.results.record import RECORD_FILE, RunRecord
+from pacemark.results.record import RECORD_FILE, LatencyFigures, RunRecord, run_directories
+from pacemark.results.statistics import Figures, Summary
 
 PAGE = "index.html"
 OURS = '<meta name="generator" content="Pacemark'
@@ -21,23 +20,23 @@ OURS = '<meta name="generator" content="Pacemark'
 
 @dataclass(frozen=True)
 class Listed:
-    """A run as a row. ``record`` is None where it cannot be read; ``total`` is empty without samples."""
+    """A run as a row. ``record`` is None where it cannot be read; ``total`` is None without samples."""
 
     path: str
     """Of its directory, from the results folder."""
     record: RunRecord | None
-    total: dict[str, Any]
+    total: Figures | None
     has_report: bool
     fault: str = ""
 
     @property
-    def latency(self) -> dict[str, Any]:
+    def latency(self) -> LatencyFigures | Figures | None:
         """Response, where it is known."""
-        return self.total.get("response") or self.total
+        return self.total.response or self.total if self.total else None
 
     @property
     def basis(self) -> str:
-        return "response" if self.total.get("response") else "elapsed"
+        return "response" if self.total and self.total.response else "elapsed"
 
     @property
     def why(self) -> str:
@@ -53,7 +52,7 @@ def is_results(path: Path) -> bool:
     own = (RECORD_FILE, DIGEST_FILE, SAMPLES_FILE)
     if not path.is_dir() or any((path / name).exists() for name in own):
         return False
-    return any(path.glob(f"*/*/{RECORD_FILE}"))
+    return bool(run_directories(path))
 
 
 def write_overview(folder: Path) -> Path:
@@ -66,7 +65,7 @@ def write_overview(folder: Path) -> Path:
     path = folder / PAGE
     if path.exists() and OURS not in path.read_text(encoding="utf-8", errors="replace")[:4000]:
         raise InputError(f"{path} is not Pacemark's", "move it away, or choose another --out")
-    runs = [_listed(found.parent, folder) for found in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
+    runs = [_listed(directory, folder) for directory in run_directories(folder)]
     write_text(path, render(runs, title=f"Runs in {folder.resolve().name}"))
     return path
 
@@ -87,9 +86,9 @@ def _listed(directory: Path, folder: Path) -> Listed:
     try:
         record = RunRecord.load_from(directory)
     except InputError as error:
-        return Listed(path, None, {}, has_report, error.message)
+        return Listed(path, None, None, has_report, error.message)
     try:
-        total = json.loads((directory / "summary.json").read_text(encoding="utf-8"))["total"]
-    except (OSError, ValueError, KeyError, TypeError):
-        total = {}
-    return Listed(path, record, total if isinstance(total, dict) else {}, has_report)
+        summary = Summary.load_from(directory)
+    except InputError:
+        summary = None
+    return Listed(path, record, summary.total if summary else None, has_report)

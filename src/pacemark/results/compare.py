@@ -13,15 +13,13 @@ from pacemark.results.bootstrap import LEAST_BEYOND, LEAST_UNITS, units_of
 from pacemark.results.digest import Digest, merge
 from pacemark.results.noise import Source, Spread
 from pacemark.results.statistics import PERCENTS, exact_mean, percentile
-from pacemark.results.threshold import METRICS, ComparedMetric, Threshold
+from pacemark.results.threshold import DEFAULT_THRESHOLDS, METRICS, ComparedMetric, Threshold
 from pacemark.workloads.objective import Basis
 
 Outcome = Literal["worse", "better", "same", "inconclusive", "not comparable", "shown"]
 Verdict = Literal["worse", "better", "same", "inconclusive"]
 Past = Mapping[tuple[str | None, ComparedMetric], Sequence[float]]
 """Figures of earlier runs of the same kind, oldest first, by label (None: all) and metric."""
-
-DEFAULT_THRESHOLDS = (Threshold.parse("p95", "10%"), Threshold.parse("error", "0.5%"))
 
 EFFECT = 2
 """A comparison must be able to find a change of twice the threshold, else it is inconclusive."""

@@ -1,19 +1,15 @@
 """The digest of a run that is not over: counted from what JMeter has written so far, each byte read once."""
 
-import math
 from pathlib import Path
 
 import polars as pl
 
 from pacemark.errors import InputError
-from pacemark.jmeter.live import Progress
+from pacemark.jmeter.live import WINDOW_MS, Progress
 from pacemark.results import outcomes
 from pacemark.results.digest import Digest
 from pacemark.results.jtl import Jtl
 from pacemark.results.tally import Tally
-
-WINDOW_MS = 10_000
-"""Rate and percentile of a look are those of the last 10 s of samples."""
 
 
 class GrowingDigest:
@@ -42,15 +38,12 @@ class GrowingDigest:
             self._read_on(ended=False)
         except InputError as error:
             self._unreadable = error
-        first = self.first_ms if self.first_ms is not None else self._last_ms
-        span_s = min(WINDOW_MS, self._last_ms - first) / 1000
-        ranked = self._recent["elapsed_ms"].sort()
-        return Progress(
-            elapsed_s=(self._last_ms - first) / 1000,
+        return Progress.of(
+            self._recent["elapsed_ms"].sort().to_list(),
+            first_ms=self.first_ms,
+            last_ms=self._last_ms,
             samples=self._count,
             errors=self._errors,
-            rate_per_s=len(ranked) / span_s if span_s >= 1 else None,
-            p95_ms=int(ranked[math.ceil(0.95 * len(ranked)) - 1]) if len(ranked) else None,
             threads=self._threads,
         )
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pacemark.errors import InputError
 from pacemark.results.compare import Past
-from pacemark.results.record import RECORD_FILE, RunRecord, Verdict
+from pacemark.results.record import RunRecord, Verdict, run_directories
 from pacemark.results.statistics import Figures, Summary
 from pacemark.results.threshold import METRICS, ComparedMetric
 
@@ -65,7 +65,7 @@ def line_of(run: Path) -> Line:
     record = RunRecord.load_from(run)
     summary = Summary.load_from(run)
     return Line(
-        run=f"{run.parent.name}/{run.name}",
+        run=_name_of(run),
         workload=record.workload,
         started=record.started,
         verdict=record.verdict,
@@ -180,13 +180,17 @@ def _lines(database: sqlite3.Connection) -> list[Line]:
 def _unknown(folder: Path, known: Collection[str]) -> tuple[list[Line], list[str]]:
     """The lines of runs that are not known, and why some have none."""
     lines, unreadable = [], []
-    for path in sorted(folder.glob(f"*/*/{RECORD_FILE}")):
-        if f"{path.parent.parent.name}/{path.parent.name}" not in known:
+    for path in run_directories(folder):
+        if _name_of(path) not in known:
             try:
-                lines.append(line_of(path.parent))
+                lines.append(line_of(path))
             except InputError as error:
                 unreadable.append(error.message)
     return lines, unreadable
+
+
+def _name_of(run: Path) -> str:
+    return f"{run.parent.name}/{run.name}"
 
 
 def _folder_of(run: Path) -> Path:

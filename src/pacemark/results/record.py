@@ -295,3 +295,8 @@ class RunRecord(Record):
     def save_to(self, run_dir: Path) -> None:
         """Write ``run.json``."""
         (run_dir / RECORD_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def run_directories(folder: Path) -> list[Path]:
+    """The runs in a folder of results, by workload and start: ``WORKLOAD/STARTED`` below it."""
+    return sorted(path.parent for path in folder.glob(f"*/*/{RECORD_FILE}"))

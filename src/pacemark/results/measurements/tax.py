@@ -94,10 +94,7 @@ def _summary(found: dict[str, Added | None], direct: int, gateway: int) -> str:
 
 def _curves(direct: Digest, gateway: Digest) -> Chart:
     """Both sides by percentile: what lies between the lines is the tax."""
-    sides = (("directly", direct), ("through the gateway", gateway))
-    lines = {name: dict(percentile_curve(side).select("percent", "ms").iter_rows()) for name, side in sides}
-    percents = sorted(set().union(*lines.values()))
-    series = [Series(name=name, values=[line.get(at) for at in percents]) for name, line in lines.items()]
+    percents, series = _over_one_another(percentile_curve(direct), percentile_curve(gateway), "percent", "ms")
     return Chart(
         title="The same tools by percentile",
         note="What lies between the two lines is what the gateway adds.",
@@ -110,10 +107,16 @@ def _curves(direct: Digest, gateway: Digest) -> Chart:
 
 def _chart(direct: Digest, gateway: Digest) -> Chart:
     """The medians over time, where one sees whether both moved together."""
-    lines = {
-        name: dict(timeline(side, max_points=POINTS).select("at_s", "p50").iter_rows())
-        for name, side in (("directly", direct), ("through the gateway", gateway))
-    }
-    at_s = sorted(set().union(*lines.values()))
-    series = [Series(name=name, values=[line.get(at) for at in at_s]) for name, line in lines.items()]
+    before, after = (timeline(side, max_points=POINTS) for side in (direct, gateway))
+    at_s, series = _over_one_another(before, after, "at_s", "p50")
     return Chart(title="The same tools, P50 over time", unit="ms", at=at_s, series=series)
+
+
+def _over_one_another(
+    direct: pl.DataFrame, gateway: pl.DataFrame, at: str, value: str
+) -> tuple[list[float], list[Series]]:
+    """Where either side has a point, and both sides' values there, None where only the other has one."""
+    sides = (("directly", direct), ("through the gateway", gateway))
+    lines = {name: dict(side.select(at, value).iter_rows()) for name, side in sides}
+    places = sorted(set().union(*lines.values()))
+    return places, [Series(name=name, values=[line.get(x) for x in places]) for name, line in lines.items()]
