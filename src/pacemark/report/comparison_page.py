@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from pacemark import __version__
 from pacemark.report import comparison as words
 from pacemark.report.atomic import write_text
 from pacemark.report.charts import MAX_LABELS
-from pacemark.report.html import embedded_json, environment, inlined
+from pacemark.report.html import embedded_json, rendered
 from pacemark.report.lines import side_charts
 from pacemark.results.digest import Digest, merge
 from pacemark.results.sides import Sides
@@ -35,22 +34,18 @@ def render(sides: Sides, *, title: str) -> str:
         {"name": label, "charts": side_charts({side: one.only(label) for side, one in pooled.items()})}
         for label in _shown(pooled["baseline"], pooled["current"])
     ]
-    return (
-        environment()
-        .get_template("comparison.html")
-        .render(
-            title=title,
-            sides=sides,
-            comparison=sides.comparison,
-            words=words,
-            all_labels=words.ALL_LABELS,
-            shapes=SHAPES,
-            tones=TONES,
-            views=views,
-            data=embedded_json({"views": views}),
-            version=__version__,
-            **inlined("lines.js"),
-        )
+    return rendered(
+        "comparison.html",
+        "lines.js",
+        title=title,
+        sides=sides,
+        comparison=sides.comparison,
+        words=words,
+        all_labels=words.ALL_LABELS,
+        shapes=SHAPES,
+        tones=TONES,
+        views=views,
+        data=embedded_json({"views": views}),
     )
 
 

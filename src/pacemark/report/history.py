@@ -8,11 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pacemark import __version__
 from pacemark.report import numerals
 from pacemark.report.atomic import write_text
 from pacemark.report.console import label_text, plain_table, printable
-from pacemark.report.html import embedded_json, environment, inlined
+from pacemark.report.html import embedded_json, rendered
 from pacemark.report.lines import Chart, line_chart
 from pacemark.results.trends import Step, Trend
 
@@ -62,20 +61,16 @@ def left_out_line(count: int) -> str:
 def page(trends: Sequence[Trend], left_out: int, *, title: str) -> str:
     """The history as a page: latencies, errors and rate by run, a line at each change point."""
     views = [{"name": heading(trend), "charts": _charts(trend)} for trend in trends]
-    return (
-        environment()
-        .get_template("history.html")
-        .render(
-            title=title,
-            trends=trends,
-            heading=heading,
-            step_line=step_line,
-            left_out=left_out_line(left_out) if left_out else "",
-            views=views,
-            data=embedded_json({"views": views}),
-            version=__version__,
-            **inlined("lines.js"),
-        )
+    return rendered(
+        "history.html",
+        "lines.js",
+        title=title,
+        trends=trends,
+        heading=heading,
+        step_line=step_line,
+        left_out=left_out_line(left_out) if left_out else "",
+        views=views,
+        data=embedded_json({"views": views}),
     )
 
 

@@ -51,28 +51,24 @@ def render(
     data = chart_data(record, digest, summary, correction)
     failed = failures(summary)
     lead, others = _in_order(record)
-    return (
-        environment()
-        .get_template("index.html")
-        .render(
-            title=title,
-            record=record,
-            digest=digest,
-            summary=summary,
-            data=embedded_json(data),
-            charts=data,
-            corrected=correction.figures if correction else None,
-            lead=lead,
-            others=others,
-            failed=failed[:MAX_FAILURES],
-            failed_more=failed[MAX_FAILURES:],
-            latencies=LATENCIES,
-            max_labels=MAX_LABELS,
-            words=wording,
-            limits=limits,
-            version=__version__,
-            **inlined("charts.js"),
-        )
+    return rendered(
+        "index.html",
+        "charts.js",
+        title=title,
+        record=record,
+        digest=digest,
+        summary=summary,
+        data=embedded_json(data),
+        charts=data,
+        corrected=correction.figures if correction else None,
+        lead=lead,
+        others=others,
+        failed=failed[:MAX_FAILURES],
+        failed_more=failed[MAX_FAILURES:],
+        latencies=LATENCIES,
+        max_labels=MAX_LABELS,
+        words=wording,
+        limits=limits,
     )
 
 
@@ -113,8 +109,14 @@ def embedded_json(value: Any) -> Markup:
     return Markup(text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}))  # noqa: S704
 
 
+def rendered(template: str, own_script: str | None = None, **values: Any) -> str:
+    """A page of the room's, with the style, the policy and the scripts that all share."""
+    page = _environment().get_template(template)
+    return page.render(**values, version=__version__, **_inlined(own_script))
+
+
 @cache
-def environment() -> Environment:
+def _environment() -> Environment:
     """The room's templates, with the numerals as filters; everything is escaped."""
     made = Environment(
         loader=PackageLoader("pacemark.report", "templates"),
@@ -140,7 +142,7 @@ def environment() -> Environment:
 
 
 @cache
-def inlined(own_script: str | None = None) -> dict[str, Markup]:
+def _inlined(own_script: str | None) -> dict[str, Markup]:
     """A page's style, its scripts where it has one of its own, and the policy that allows just them."""
     room = files("pacemark.report")
     chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8") if own_script else ""

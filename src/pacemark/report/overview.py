@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacemark import __version__
 from pacemark.errors import InputError
 from pacemark.report import wording
 from pacemark.report.atomic import write_text
-from pacemark.report.html import environment, inlined
+from pacemark.report.html import rendered
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE
 from pacemark.results.record import RECORD_FILE, LatencyFigures, RunRecord, run_directories
 from pacemark.results.statistics import Figures, Summary
@@ -75,9 +74,7 @@ def render(runs: Iterable[Listed], *, title: str) -> str:
     by_workload: dict[str, list[Listed]] = {}
     for run in sorted(runs, key=lambda run: run.path, reverse=True):
         by_workload.setdefault(run.path.split("/")[0], []).append(run)
-    template = environment().get_template("overview.html")
-    workloads = dict(sorted(by_workload.items()))
-    return template.render(title=title, workloads=workloads, words=wording, version=__version__, **inlined())
+    return rendered("overview.html", title=title, workloads=dict(sorted(by_workload.items())))
 
 
 def _listed(directory: Path, folder: Path) -> Listed:
