@@ -144,18 +144,22 @@ def _environment() -> Environment:
 @cache
 def _inlined(own_script: str | None) -> dict[str, Markup]:
     """A page's style, its scripts where it has one of its own, and the policy that allows just them."""
-    room = files("pacemark.report")
-    chart_style = (room / "vendor/uplot/uPlot.min.css").read_text(encoding="utf-8") if own_script else ""
-    parts = {"style": chart_style + (room / "templates/page.css").read_text(encoding="utf-8")}
-    scripts = {"chart_library": "vendor/uplot/uPlot.iife.min.js", "script": f"templates/{own_script}"}
+    scripts: dict[str, str] = {}
     if own_script:
-        parts |= {name: (room / path).read_text(encoding="utf-8") for name, path in scripts.items()}
-    allowed = " ".join(_hash(parts[name]) for name in scripts if name in parts) or "'none'"
+        scripts["chart_library"] = _text("vendor/uplot/uPlot.iife.min.js")
+        scripts["script"] = _text("templates/chart_kit.js") + _text(f"templates/{own_script}")
+    chart_style = _text("vendor/uplot/uPlot.min.css") if own_script else ""
+    parts = {"style": chart_style + _text("templates/page.css"), **scripts}
+    allowed = " ".join(map(_hash, scripts.values())) or "'none'"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(parts['style'])}; script-src {allowed}"
     )
     return {name: Markup(text) for name, text in (parts | {"policy": policy}).items()}  # noqa: S704
+
+
+def _text(name: str) -> str:
+    return (files("pacemark.report") / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

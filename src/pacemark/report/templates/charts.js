@@ -1,9 +1,9 @@
-"use strict";
 (() => {
+  const {
+    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short,
+    stepped, swatch, unrank, whole, widthOf,
+  } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
-  const PAPER_WIDTH = 680;
-  const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
-  const CURVE_TICKS = [0, 50, 75, 90, 95, 99, 99.9, 99.99, 99.999, 99.9999];
   const PALETTE = ["--c1", "--c2", "--c3", "--c5", "--c6", "--c4"];
   const charts = new Map();
   const hidden = { latency: new Set(["max"]), rate: new Set(), curve: new Set(), errors: new Set() };
@@ -14,44 +14,9 @@
   const MANY = 4;
   let zoom = null;
   let zooming = false;
-  let paper = false;
 
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-  const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
-
-  function clock(seconds) {
-    const s = Math.floor(seconds);
-    const pad = (n) => String(n).padStart(2, "0");
-    const hours = Math.floor(s / 3600), minutes = Math.floor((s % 3600) / 60);
-    return hours ? `${hours}:${pad(minutes)}:${pad(s % 60)}` : `${minutes}:${pad(s % 60)}`;
-  }
   const ms = (v) => (v == null ? "–" : v < 1 ? "<1 ms" : `${whole.format(v)} ms`);
-  const perSecond = (v) => (v == null ? "–" : `${v >= 1000 ? whole.format(v) : short.format(v)} /s`);
-
-  /* The percentile axis of HdrHistogram's plots: each step to the right is a tenth of the samples left. */
-  const rank = (percent) => -Math.log10(1 - percent / 100);
-  const unrank = (x) => 100 * (1 - 10 ** -x);
-
-  function element(tag, attributes = {}, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.append(...children);
-    return node;
-  }
-
-  function swatch(series) {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    const line = document.createElementNS(space, "line");
-    svg.setAttribute("viewBox", "0 0 16 10");
-    svg.setAttribute("aria-hidden", "true");
-    const attributes = { x1: 0, x2: 16, y1: 5, y2: 5, stroke: color(series.color), "stroke-width": 3 };
-    if (series.dash) attributes["stroke-dasharray"] = "4 3";
-    for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, value);
-    svg.append(line);
-    return svg;
-  }
+  const perSecond = (v) => (v == null ? "–" : `${plain(v)} /s`);
 
   function legend(figure, name, spec, plot) {
     const box = figure.querySelector(".legend");
@@ -93,8 +58,6 @@
     });
     return button;
   }
-
-  const extent = (u) => ({ min: u.data[0][0], max: u.data[0].at(-1) });
 
   function unzoom(name) {
     if (together(name)) setZoom(null);
@@ -234,25 +197,8 @@
     ctx.restore();
   }
 
-  function axis(extra) {
-    const font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    return {
-      stroke: color("--muted"),
-      font,
-      labelFont: font,
-      labelSize: 20,
-      labelGap: 2,
-      gap: 4,
-      grid: { stroke: color("--line-soft"), width: 1 },
-      ticks: { stroke: color("--line"), width: 1, size: 4 },
-      ...extra,
-    };
-  }
-
   /* Values without a neighbour, which no line reaches. */
   const alone = (values) => values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
-
-  const room = (u, values) => 14 + 7.2 * Math.max(2, ...(values || []).map((v) => String(v ?? "").length));
 
   function timeAxis() {
     const unit = data.at.at(-1) >= 3600 ? "h:min:s" : "min:s";
@@ -269,7 +215,7 @@
     return axis({
       label: "offered rate, requests a second",
       size: 30,
-      values: (u, splits) => splits.map((v) => (v >= 1000 ? whole.format(v) : short.format(v))),
+      values: (u, splits) => splits.map(plain),
     });
   }
 
@@ -291,7 +237,7 @@
     const marks = spec.marks ?? [];
     const drag = { x: true, y: false, dist: 6 };
     return {
-      width: paper ? PAPER_WIDTH : figure.querySelector(".plot").clientWidth,
+      width: widthOf(figure),
       height: 270,
       padding: [10, 18, 0, 0],
       legend: { show: false },
@@ -304,7 +250,7 @@
       },
       axes: [
         { time: timeAxis, rate: rateAxis, percentile: curveAxis }[kind](),
-        axis({ label: spec.unit, size: room, values: (u, splits) => splits.map((v) => (v == null ? "" : v >= 1000 ? whole.format(v) : short.format(v))) }),
+        axis({ label: spec.unit, size: room, values: (u, splits) => splits.map((v) => (v == null ? "" : plain(v))) }),
       ],
       series: [{}, ...spec.series.map((series) => ({
         show: !hidden[name].has(series.name),
@@ -366,14 +312,9 @@
   }
 
   function walk(event, u, spec, parts, live) {
-    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
     if (event.key === "Escape") return unzoom(spec.name);
     if (event.key === "+" || event.key === "-") return zoomBy(u, event.key === "+" ? 0.5 : 2, spec.name);
-    if (!step) return undefined;
-    event.preventDefault();
-    const last = u.data[0].length - 1;
-    const idx = Math.min(Math.max((u.cursor.idx ?? (step > 0 ? -1 : last + 1)) + step, 0), last);
-    u.setCursor({ left: u.valToPos(u.data[0][idx], "x"), top: u.over.clientHeight / 2 });
+    if (!stepped(event, u)) return undefined;
     live.textContent = `${parts.where.textContent}: ` + spec.series
       .filter((series, i) => u.series[i + 1].show)
       .map((series) => `${series.name} ${parts.values[spec.series.indexOf(series)].textContent}`).join(", ");
@@ -512,25 +453,11 @@
     drawOwn();
   }
 
-  function onPaper(now) {
-    paper = now;
-    document.documentElement.toggleAttribute("data-paper", now);
-    drawAll();
-  }
-
   for (const node of document.querySelectorAll("#label, #log, input[name=basis]")) {
     node.addEventListener("change", drawChosen);
   }
-  new ResizeObserver(() => {
-    if (paper) return;
-    for (const { u, target } of charts.values()) {
-      if (target.clientWidth && target.clientWidth !== u.width) u.setSize({ width: target.clientWidth, height: u.height });
-    }
-  }).observe(document.querySelector("main"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   addEventListener("hashchange", fromAddress);
-  addEventListener("beforeprint", () => onPaper(true));
-  addEventListener("afterprint", () => onPaper(false));
+  keepShape(() => [...charts.values()].map(({ u }) => u), drawAll);
   drawAll();
   fromAddress();
 })();

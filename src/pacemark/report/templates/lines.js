@@ -1,27 +1,14 @@
-"use strict";
 /* Draws the pages that lay lines over one another: data.views[].charts[], of which one view is chosen. */
 (() => {
+  const {
+    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, stepped,
+    swatch, unrank, widthOf,
+  } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
-  const PAPER_WIDTH = 680;
-  const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
-  const CURVE_TICKS = [0, 50, 75, 90, 95, 99, 99.9, 99.99, 99.999, 99.9999];
   const drawn = new Map();
   const hidden = new Map();
-  let paper = false;
 
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-  const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
-  const plain = (v) => (v >= 1000 ? whole : short).format(v);
   const shown = (v, chart) => (v == null ? "–" : chart.short === "ms" && v < 1 ? "<1 ms" : `${plain(v)} ${chart.short}`);
-  const rank = (percent) => -Math.log10(1 - percent / 100);
-
-  function clock(seconds) {
-    const s = Math.floor(seconds);
-    const pad = (n) => String(n).padStart(2, "0");
-    const hours = Math.floor(s / 3600), minutes = Math.floor((s % 3600) / 60);
-    return hours ? `${hours}:${pad(minutes)}:${pad(s % 60)}` : `${minutes}:${pad(s % 60)}`;
-  }
 
   /* How each kind of horizontal axis is divided and read. */
   const KINDS = {
@@ -33,7 +20,7 @@
       axis: {
         label: "percentile",
         splits: (u, i, min, max) => CURVE_TICKS.map(rank).filter((x) => x >= min && x <= max),
-        values: (u, splits) => splits.map((x) => `${Number((100 * (1 - 10 ** -x)).toPrecision(6))} %`),
+        values: (u, splits) => splits.map((x) => `${Number(unrank(x).toPrecision(6))} %`),
       },
       where: (chart, i) => chart.names[i],
     },
@@ -49,26 +36,6 @@
       where: (chart, i) => chart.names[i],
     },
   };
-
-  function element(tag, attributes = {}, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.append(...children);
-    return node;
-  }
-
-  function swatch(series) {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    const line = document.createElementNS(space, "line");
-    svg.setAttribute("viewBox", "0 0 16 10");
-    svg.setAttribute("aria-hidden", "true");
-    const attributes = { x1: 0, x2: 16, y1: 5, y2: 5, stroke: color(series.color), "stroke-width": 3 };
-    if (series.dash) attributes["stroke-dasharray"] = "4 3";
-    for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, value);
-    svg.append(line);
-    return svg;
-  }
 
   const isHidden = (chart, series) => hidden.get(`${chart.id} ${series.name}`) ?? Boolean(series.hidden);
 
@@ -92,8 +59,6 @@
     box.replaceChildren(...values.map(([button]) => button), where, reset);
     return { values: values.map(([, value]) => value), where, reset };
   }
-
-  const extent = (u) => ({ min: u.data[0][0], max: u.data[0].at(-1) });
 
   /* A vertical line with its text: where something changed. */
   function marks(u, chart) {
@@ -119,20 +84,10 @@
     ctx.restore();
   }
 
-  function axis(extra) {
-    const font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    return {
-      stroke: color("--muted"), font, labelFont: font, labelSize: 20, labelGap: 2, gap: 4,
-      grid: { stroke: color("--line-soft"), width: 1 }, ticks: { stroke: color("--line"), width: 1, size: 4 }, ...extra,
-    };
-  }
-
-  const room = (u, values) => 14 + 7.2 * Math.max(2, ...(values || []).map((v) => String(v ?? "").length));
-
   function options(figure, chart, parts) {
     const log = chart.log && document.getElementById("log")?.checked;
     return {
-      width: paper ? PAPER_WIDTH : figure.querySelector(".plot").clientWidth,
+      width: widthOf(figure),
       height: 270,
       padding: [10, 12, 0, 0],
       legend: { show: false },
@@ -167,12 +122,7 @@
 
   function walk(event, u, chart, parts, live) {
     if (event.key === "Escape") return u.setScale("x", extent(u));
-    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
-    if (!step) return undefined;
-    event.preventDefault();
-    const last = u.data[0].length - 1;
-    const idx = Math.min(Math.max((u.cursor.idx ?? (step > 0 ? -1 : last + 1)) + step, 0), last);
-    u.setCursor({ left: u.valToPos(u.data[0][idx], "x"), top: u.over.clientHeight / 2 });
+    if (!stepped(event, u)) return undefined;
     live.textContent = `${parts.where.textContent}: ` + chart.series
       .map((series, i) => [series, i]).filter(([, i]) => u.series[i + 1].show)
       .map(([series, i]) => `${series.name} ${parts.values[i].textContent}`).join(", ");
@@ -196,22 +146,7 @@
     for (const chart of data.views[view]?.charts ?? []) draw(chart);
   }
 
-  function onPaper(now) {
-    paper = now;
-    document.documentElement.toggleAttribute("data-paper", now);
-    drawAll();
-  }
-
   for (const node of document.querySelectorAll("#view, #log")) node.addEventListener("change", drawAll);
-  new ResizeObserver(() => {
-    if (paper) return;
-    for (const u of drawn.values()) {
-      const width = u.root.parentElement.clientWidth;
-      if (width && width !== u.width) u.setSize({ width, height: u.height });
-    }
-  }).observe(document.querySelector("main"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  addEventListener("beforeprint", () => onPaper(true));
-  addEventListener("afterprint", () => onPaper(false));
+  keepShape(() => drawn.values(), drawAll);
   drawAll();
 })();
