@@ -64,3 +64,21 @@ def test_another_label_is_drawn_when_it_is_chosen(shown: Chrome) -> None:
     Select(shown.find_element(By.ID, "view")).select_by_visible_text("GET /tools")
     assert picture() != before
     assert shown.get_log("browser") == []
+
+
+def test_a_chart_is_read_as_a_table(shown: Chrome, sides: Sides) -> None:
+    shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] details summary").click()
+    rows = [row.text for row in shown.find_elements(By.CSS_SELECTOR, "[data-chart=curve] tbody tr")]
+    p95 = [percentile(side.digests[0], "95") for side in (sides.baseline, sides.current)]
+    assert f"95 % {p95[0]} ms {p95[1]} ms" in rows
+
+
+def test_plus_and_minus_zoom(shown: Chrome) -> None:
+    plot = shown.find_element(By.CSS_SELECTOR, "[data-chart=latency] .plot")
+    reset = shown.find_element(By.CSS_SELECTOR, "[data-chart=latency] .reset")
+    assert not reset.is_displayed()
+    plot.send_keys("+")
+    assert reset.is_displayed()
+    plot.send_keys("-")
+    assert not reset.is_displayed()
+    assert shown.get_log("browser") == []

@@ -95,8 +95,38 @@ const kit = (() => {
     return true;
   }
 
+  /* What is seen nearer or from further away, around the cursor; null for all of it. */
+  function zoomedBy(u, factor) {
+    const { min, max } = u.scales.x;
+    const { min: first, max: last } = extent(u);
+    const middle = u.cursor.idx == null ? (min + max) / 2 : u.data[0][u.cursor.idx];
+    const half = ((max - min) / 2) * factor;
+    const to = { min: Math.max(first, middle - half), max: Math.min(last, middle + half) };
+    return to.min <= first && to.max >= last ? null : to;
+  }
+
+  /* What a chart shows as a table beneath it, made when it is opened: a row for each place on its axis. */
+  function tabulated(figure, u, { head, unit, series, where, value }) {
+    const details = figure.querySelector("details");
+    const fill = () => {
+      const box = details.querySelector(".scroll");
+      box.replaceChildren();
+      if (!details.open) return;
+      const kept = series.map((one, i) => [one, i + 1]).filter(([, i]) => u.series[i].show);
+      const row = (at) => element("tr", {}, element("th", { scope: "row" }, where(at)),
+        ...kept.map(([, i]) => element("td", { class: "n" }, value(u.data[i][at]))));
+      const heads = [element("th", { scope: "col" }, head), ...kept.map(([one]) => element("th", { scope: "col", class: "n" }, one.name))];
+      box.append(element("table", {},
+        element("caption", {}, `${unit}; the lines that are shown`),
+        element("thead", {}, element("tr", {}, ...heads)),
+        element("tbody", {}, ...u.data[0].map((x, at) => row(at)))));
+    };
+    details.ontoggle = fill;
+    fill();
+  }
+
   return {
-    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short, stepped, swatch, unrank,
-    whole, widthOf,
+    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short, stepped, swatch,
+    tabulated, unrank, whole, widthOf, zoomedBy,
   };
 })();

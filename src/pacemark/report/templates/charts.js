@@ -1,7 +1,7 @@
 (() => {
   const {
     CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short,
-    stepped, swatch, unrank, whole, widthOf,
+    stepped, swatch, tabulated, unrank, whole, widthOf, zoomedBy,
   } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
   const PALETTE = ["--c1", "--c2", "--c3", "--c5", "--c6", "--c4"];
@@ -302,12 +302,8 @@
   }
 
   function zoomBy(u, factor, name) {
-    const { min, max } = u.scales.x;
-    const { min: first, max: last } = extent(u);
-    const middle = u.cursor.idx == null ? (min + max) / 2 : u.data[0][u.cursor.idx];
-    const half = ((max - min) / 2) * factor;
-    const to = { min: Math.max(first, middle - half), max: Math.min(last, middle + half) };
-    if (to.min <= first && to.max >= last) return unzoom(name);
+    const to = zoomedBy(u, factor);
+    if (!to) return unzoom(name);
     return together(name) ? setZoom(to) : u.setScale("x", to);
   }
 
@@ -338,26 +334,8 @@
       zooming = false;
       marked(parts, zoom);
     }
-    const details = figure.querySelector("details");
-    details.ontoggle = () => tabulate(details, name, u, spec);
-    tabulate(details, name, u, spec);
-  }
-
-  /* What the chart shows as a table, made when it is opened. */
-  function tabulate(details, name, u, spec) {
-    const box = details.querySelector(".scroll");
-    box.replaceChildren();
-    if (!details.open) return;
     const head = { time: "Time", rate: "Offered rate, /s", percentile: "Percentile" }[axisOf(name)];
-    const kept = spec.series.map((series, i) => [series, i + 1]).filter(([, i]) => u.series[i].show);
-    const cell = (tag, attributes, text) => element(tag, attributes, text);
-    const row = (at) => element("tr", {}, cell("th", { scope: "row" }, spec.where(u.data[0][at]).replace(/^at /, "")),
-      ...kept.map(([, i]) => cell("td", { class: "n" }, spec.value(u.data[i][at]))));
-    const heads = [cell("th", { scope: "col" }, head), ...kept.map(([series]) => cell("th", { scope: "col", class: "n" }, series.name))];
-    box.append(element("table", {},
-      element("caption", {}, `${spec.unit}; the lines that are shown`),
-      element("thead", {}, element("tr", {}, ...heads)),
-      element("tbody", {}, ...u.data[0].map((x, at) => row(at)))));
+    tabulated(figure, u, { head, ...spec, where: (at) => spec.where(u.data[0][at]).replace(/^at /, "") });
   }
 
   const chosen = () => ({

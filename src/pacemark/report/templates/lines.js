@@ -2,7 +2,7 @@
 (() => {
   const {
     CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, stepped,
-    swatch, unrank, widthOf,
+    swatch, tabulated, unrank, widthOf, zoomedBy,
   } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
   const drawn = new Map();
@@ -13,10 +13,12 @@
   /* How each kind of horizontal axis is divided and read. */
   const KINDS = {
     time: {
+      head: "Time",
       axis: { label: "time since the first sample", incrs: TIME_STEPS, space: 64, values: (u, splits) => splits.map(clock) },
       where: (chart, i) => `at ${clock(chart.x[i])}`,
     },
     curve: {
+      head: "Percentile",
       axis: {
         label: "percentile",
         splits: (u, i, min, max) => CURVE_TICKS.map(rank).filter((x) => x >= min && x <= max),
@@ -25,6 +27,7 @@
       where: (chart, i) => chart.names[i],
     },
     runs: {
+      head: "Run",
       axis: {
         label: "run, oldest first",
         splits: (u, i, min, max) => {
@@ -122,6 +125,7 @@
 
   function walk(event, u, chart, parts, live) {
     if (event.key === "Escape") return u.setScale("x", extent(u));
+    if (event.key === "+" || event.key === "-") return u.setScale("x", zoomedBy(u, event.key === "+" ? 0.5 : 2) ?? extent(u));
     if (!stepped(event, u)) return undefined;
     live.textContent = `${parts.where.textContent}: ` + chart.series
       .map((series, i) => [series, i]).filter(([, i]) => u.series[i + 1].show)
@@ -138,6 +142,10 @@
     u = new uPlot(options(figure, chart, parts), [chart.x, ...chart.series.map((series) => series.values)], target);
     u.root.querySelector("canvas").setAttribute("aria-hidden", "true");
     target.onkeydown = (event) => walk(event, u, chart, parts, figure.querySelector(".live"));
+    tabulated(figure, u, {
+      head: KINDS[chart.kind].head, unit: chart.unit, series: chart.series, value: (v) => shown(v, chart),
+      where: (at) => KINDS[chart.kind].where(chart, at).replace(/^at /, ""),
+    });
     drawn.set(chart.id, u);
   }
 
