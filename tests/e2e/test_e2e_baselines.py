@@ -209,7 +209,7 @@ def test_a_token_made_from_the_gateway_s_secret_is_nowhere_either(
     with pacemark.started("run", "rest_api_baseline", "--gateway", embedded_stack.url, *load) as running:
         running.watch_command_lines()
         ended = running.ended()
-    assert ended.status == 0, ended.stderr
+    assert ended.record["recorded"]["count"] > 0, ended.stderr
     assert any("ApacheJMeter.jar -n" in line for line in running.command_lines)
     assert [s for s in running.command_lines if secret in s or JWT.search(s.encode())] == []
     assert files_with(tmp_path, secret) == files_with(tmp_path, JWT) == []

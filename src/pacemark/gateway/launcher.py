@@ -82,7 +82,7 @@ class Launcher:
         while waiting:
             for service in list(waiting.values()):
                 self._check_alive(service)
-                if is_ready(service, self._env(service)):
+                if is_ready(service, self._env(service), self._running[service.name][1].pid):
                     self._check_alive(service)
                     del waiting[service.name]
                     self._state.services[service.name].ready = True

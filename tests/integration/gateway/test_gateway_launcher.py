@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -52,9 +53,10 @@ class Home:
         self.path = path
         self.events = path / "events"
         self.started: list[subprocess.Popen[bytes]] = []
+        self.ports = iter(free_ports(5))
 
     def service(self, name: str, *, probe: str = "http", stop: str = "TERM", **more: object) -> Service:
-        (port,) = free_ports(1)
+        port = int(more.pop("port", 0) or next(self.ports))  # type: ignore[call-overload]
         url = f"http://{LOOPBACK}:{port}"
         ask = f"import socket; socket.create_connection(('{LOOPBACK}', {port}), 1)"
         probes = {
@@ -176,6 +178,16 @@ def test_a_command_that_is_not_there_is_named(home: Home) -> None:
     launcher = home.launch((home.service("bad", argv=("/no/such/command",)),))
     assert home.reached("failed").reason.startswith("bad ")
     assert stop(launcher) == 1
+
+
+@pytest.mark.parametrize("probe", ["http", "tcp"])
+def test_whoever_took_the_port_before_is_not_taken_for_the_service(home: Home, probe: str) -> None:
+    first = home.service("first")
+    second = home.service("second", probe=probe, port=urlsplit(first.url).port)
+    home.launch((first,), (second,))
+    state = home.reached("failed")
+    assert state.reason.startswith("second ended by itself with exit status 1")
+    assert "Address already in use" in state.reason
 
 
 def test_a_service_that_dies_later_is_named_and_the_others_live_on(home: Home) -> None:
