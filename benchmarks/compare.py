@@ -59,7 +59,8 @@ def case(
     labels: int = 1,
 ) -> tuple[str, bool]:
     """A row of the table, and whether its claim held. Without ``runs``, each trial takes as many on each side
-    as its own first comparison, of single runs, asked for; those that ask for over 100 are left out."""
+    as its own first comparison, of single runs, asked for; those with no number are left
+    out."""
     chance = np.random.default_rng(seed)
     outcomes: Counter[str] = Counter()
     taken = []

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ def peers(workload: Mix, threads: int, seconds: int) -> dict[str, Callable[[str]
     shares = [(request.path, request.weight) for request in workload.requests]
     known = {"k6": _k6, "locust": _locust, "wrk": _wrk, "vegeta": _vegeta}
     return {
-        name: lambda url, run=run: run(url, shares, threads, seconds)
+        name: partial(run, shares=shares, threads=threads, seconds=seconds)
         for name, run in known.items()
         if shutil.which(name)
     }

@@ -84,7 +84,7 @@ def test_what_cannot_be_told_says_how_many_runs_would_tell(passed: Run, failed: 
     markdown = comparison_markdown(comparison)
     assert markdown.startswith("## ➖ INCONCLUSIVE: ")
     assert f"➖ inconclusive&#58; {needed} runs a side" in markdown
-    assert "- noise assumed between runs, one standard deviation&#58; p50 17 %" in markdown
+    assert "- noise assumed between runs, one standard deviation&#58; p50 19 %" in markdown
 
 
 def test_what_is_not_comparable_says_in_what() -> None:
