@@ -41,7 +41,7 @@ DEFAULT_BETWEEN: Mapping[ComparedMetric, float] = {
 
 Five runs of the embedded gateway, alone on a machine of 2 cores, differed by 10, 6, 6, 14 and 9 %, and had no
 errors: see benchmarks/compare.py. Five runs know that roughly, so this is its upper limit at ``ASSURANCE``,
-1.9 times as much. With 1.3 times, the limit at two in three, 1.3 to 1.6 % of the simulated comparisons of single
+1.9 times as much. With 1.3 times, the limit at two in three, 1.3 to 1.6 % of simulated comparisons of single
 runs on a machine that others use too were false alarms; so 0.2 % are.
 """
 LEAST_DEGREES = 4
