@@ -3,53 +3,64 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from pacemark import __version__
-from pacemark.commands import measure, results
-from pacemark.commands.compare import compare
-from pacemark.commands.gui import gui
-from pacemark.commands.history import history
-from pacemark.commands.plans import plans_app
-from pacemark.commands.stack import stack_app
 from pacemark.commands.terminal import complain, say
 from pacemark.errors import Exit, PacemarkError
 
-app = typer.Typer(
-    name="pacemark",
-    help="Load-testing baselines for the MCP gateway, on Apache JMeter.",
-    epilog="Exit status: 0 pass; 1 an objective missed or a regression; 2 wrong usage or bad input; "
-    "3 the run is invalid or could not be carried out.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command()(measure.setup)
-app.command()(measure.doctor)
-app.command(name="run")(measure.run_command)
-app.command()(measure.worker)
-app.command()(results.stats)
-app.command(name="report")(results.report_command)
-app.command()(compare)
-app.command()(history)
-app.add_typer(results.baseline_app, name="baseline")
-app.add_typer(plans_app, name="plans")
-app.add_typer(stack_app, name="stack")
-app.command()(gui)
-app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)(measure.jmeter)
+COMMANDS = {
+    "setup": "measure.setup",
+    "doctor": "measure.doctor",
+    "run": "measure.run_command",
+    "worker": "measure.worker",
+    "stats": "results.stats",
+    "report": "results.report_command",
+    "compare": "compare.compare",
+    "history": "history.history",
+    "baseline": "results.baseline_app",
+    "plans": "plans.plans_app",
+    "stack": "stack.stack_app",
+    "gui": "gui.gui",
+    "jmeter": "measure.jmeter",
+}
+"""Each by its function, or its app of several, in ``pacemark.commands``."""
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def application(args: Sequence[str] = ()) -> typer.Typer:
+    """The command line; of all commands only the one that ``args`` ask for is loaded, if it is clear."""
+    app = typer.Typer(
+        name="pacemark",
+        help="Load-testing baselines for the MCP gateway, on Apache JMeter.",
+        epilog="Exit status: 0 pass; 1 an objective missed or a regression; 2 wrong usage or bad input; "
+        "3 the run is invalid or could not be carried out.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    asked = args[0] if args else ""
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(".")
+        command = getattr(import_module(f"pacemark.commands.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, context_settings=_PASSED_ON if name == "jmeter" else None)(command)
+    return app
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its status; every error is one line on standard error."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status = app(standalone_mode=False)
+        status = application(sys.argv[1:])(standalone_mode=False)
     except PacemarkError as error:
         complain(str(error))
         status = error.exit_status
@@ -71,7 +82,7 @@ def main() -> NoReturn:
 
 def helps() -> Iterator[tuple[str, str]]:
     """Every command, as it is typed, with its help."""
-    yield from _helps(typer.main.get_command(app), "pacemark")
+    yield from _helps(typer.main.get_command(application()), "pacemark")
 
 
 def _helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +98,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
