@@ -1,16 +1,26 @@
-"""What a big JTL costs: figures and report from it, beside JMeter's own dashboard. Time and peak memory."""
+"""What a big JTL costs, up to all that ``summary.json`` says: time and peak memory, beside JMeter's own
+dashboard, pandas that only reads four of its columns, and Taurus's reader.
+
+The last two run in the Python of ``--peers``, which has pandas and bzt; without it they are left out. Rounds
+are interleaved; a ratio is the median of those of each round. Exits with 1 when a claim does not hold: 30
+times as fast as the dashboard (50 is the aim), no slower than pandas, no more memory than 400 MB at 5 million
+rows and 450 MB at any more, and time in proportion to the rows.
+"""
 
 import argparse
+import itertools
 import math
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from harness import engine, row, table_head, wait_until_quiet
@@ -24,11 +34,25 @@ HEADER = (
     b'sentBytes,grpThreads,allThreads,URL,Latency,IdleTime,Connect,"late_ms","waited"\n'
 )
 """As JMeter writes it: without the quotes it would not take the last two for variables of the plan."""
+OURS, READER, DASHBOARD = "pacemark stats", "pandas reads four columns", "jmeter -g"
 DASHBOARD_HEAP_MB = 4096
-DIGEST_ONLY = """
-import sys, pathlib
-from pacemark.results.digest import Digest
-Digest.from_jtl(pathlib.Path(sys.argv[1]))
+ROWS, MORE_ROWS, MOST_ROWS = 5_000_000, 20_000_000, 50_000_000
+TIMES_AS_FAST = 30
+PEAK_MB, PEAK_MB_OF_MORE = 400, 450
+PROPORTIONAL = 1.15
+"""Times what the rows alone would make of it: what is beyond is no proportion."""
+PANDAS = """
+import sys, pandas
+columns = ["timeStamp", "elapsed", "label", "success"]
+frame = pandas.read_csv(sys.argv[1], usecols=columns, dtype={"label": "category"})
+assert len(frame) == int(sys.argv[2])
+"""
+TAURUS = """
+import logging, sys
+from bzt.modules.jmeter import JTLReader
+reader = JTLReader(sys.argv[1], logging.getLogger())
+points = list(reader.datapoints(True))
+assert sum(point["current"][""]["throughput"] for point in points) == int(sys.argv[2])
 """
 _AT_ONCE = 500_000
 
@@ -105,34 +129,96 @@ def dashboard(jtl: Path, folder: Path) -> list[str]:
     return engine().command(args, heap_mb=DASHBOARD_HEAP_MB, work_dir=folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5_000_000)
-    parser.add_argument("--no-dashboard", action="store_true", help="without JMeter's, which takes minutes")
-    asked = parser.parse_args()
-    print(f"{asked.rows:,} rows\n")
-    print(table_head("latency", "JTL, MB", "what", "seconds", "peak MB"))
-    pacemark = [sys.executable, "-m", "pacemark"]
-    for name, latency in LATENCIES.items():
+class Cost(NamedTuple):
+    seconds: float
+    peak_mb: float
+
+
+def contenders(jtl: Path, rows: int, folder: Path, peers: str | None) -> dict[str, list[str]]:
+    """Command lines."""
+    found = {OURS: [sys.executable, "-m", "pacemark", "stats", str(jtl), "--json"]}
+    if peers:
+        found[READER] = [peers, "-c", PANDAS, str(jtl), str(rows)]
+        found["Taurus's reader"] = [peers, "-c", TAURUS, str(jtl), str(rows)]
+    return found | {DASHBOARD: dashboard(jtl, folder)}
+
+
+def interleaved(commands: dict[str, list[str]], rounds: int, folder: Path) -> dict[str, list[Cost]]:
+    """What each cost, by round."""
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _, (name, command) in itertools.product(range(rounds), commands.items()):
+        wait_until_quiet()
+        costs[name].append(Cost(*measured(command, folder)))
+        shutil.rmtree(folder / "dashboard", ignore_errors=True)
+    return costs
+
+
+def of_the_same_rows(latency: str, rounds: int, peers: str | None, without: Collection[str]) -> bool:
+    """The rows of the table for 5 million samples; whether the claims hold."""
+    with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
+        folder = Path(scratch)
+        jtl = folder / "samples.jtl"
+        write_jtl(jtl, ROWS, LATENCIES[latency])
+        commands = contenders(jtl, ROWS, folder, peers)
+        costs = interleaved({k: v for k, v in commands.items() if k not in without}, rounds, folder)
+    ratios = {
+        name: statistics.median(
+            one.seconds / ours.seconds for one, ours in zip(found, costs[OURS], strict=True)
+        )
+        for name, found in costs.items()
+    }
+    for name, found in costs.items():
+        _tell(latency, ROWS, name, found, f"{ratios[name]:.1f}")
+    return (
+        ratios.get(DASHBOARD, TIMES_AS_FAST) >= TIMES_AS_FAST
+        and ratios.get(READER, 1) >= 1
+        and max(one.peak_mb for one in costs[OURS]) <= PEAK_MB
+    )
+
+
+def of_more_rows(latency: str, counts: Sequence[int]) -> bool:
+    """What more rows cost; whether the claims hold."""
+    held = []
+    per_row: list[float] = []
+    for rows in (ROWS, *counts):
         with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
             folder = Path(scratch)
             jtl = folder / "samples.jtl"
-            write_jtl(jtl, asked.rows, latency)
-            commands = {
-                "the digest": [sys.executable, "-c", DIGEST_ONLY, str(jtl)],
-                "pacemark stats": [*pacemark, "stats", str(jtl)],
-                "pacemark report": [*pacemark, "report", str(jtl), "--out", str(folder / "report")],
-            }
-            if not asked.no_dashboard:
-                commands["jmeter -g"] = dashboard(jtl, folder)
-            for what, command in commands.items():
-                wait_until_quiet()
-                seconds, peak_mb = measured(command, folder)
-                print(
-                    row(name, f"{jtl.stat().st_size / 1e6:.0f}", what, f"{seconds:.1f}", f"{peak_mb:.0f}"),
-                    flush=True,
-                )
-            shutil.rmtree(folder / "report")
+            write_jtl(jtl, rows, LATENCIES[latency])
+            command = contenders(jtl, rows, folder, None)[OURS]
+            (found,) = interleaved({OURS: command}, 1 if rows > ROWS else 3, folder).values()
+        per_row.append(statistics.median(one.seconds for one in found) / rows)
+        _tell(latency, rows, OURS, found, f"{per_row[-1] / per_row[0]:.2f} a row")
+        held.append(per_row[-1] <= per_row[0] * PROPORTIONAL and found[0].peak_mb <= PEAK_MB_OF_MORE)
+    return all(held)
+
+
+def _tell(latency: str, rows: int, name: str, found: Sequence[Cost], ratio: str) -> None:
+    seconds = statistics.median(one.seconds for one in found)
+    peak_mb = max(one.peak_mb for one in found)
+    print(row(latency, f"{rows:,}", name, f"{seconds:.1f}", f"{peak_mb:.0f}", ratio), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latencies", nargs="+", default=list(LATENCIES), choices=list(LATENCIES))
+    parser.add_argument("--more", nargs="*", type=int, default=[MORE_ROWS, MOST_ROWS], metavar="ROWS")
+    parser.add_argument(
+        "--peers", default=os.environ.get("PEERS_PYTHON"), metavar="PYTHON", help="[$PEERS_PYTHON]"
+    )
+    parser.add_argument("--no-dashboard", action="store_true", help="without JMeter's, which takes minutes")
+    asked = parser.parse_args()
+    without = [DASHBOARD] if asked.no_dashboard else []
+    if not asked.peers:
+        print("left out, no Python that has them given by --peers: pandas, Taurus\n")
+    print(table_head("latency", "rows", "what", "seconds", "peak MB", "times ours"))
+    held = [of_the_same_rows(one, asked.rounds, asked.peers, without) for one in asked.latencies]
+    if asked.more:
+        held.append(of_more_rows(asked.latencies[-1], asked.more))
+    raise SystemExit(0 if all(held) else 1)
 
 
 if __name__ == "__main__":
