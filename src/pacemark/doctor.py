@@ -16,6 +16,7 @@ from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Asked, asked_engine, find_engine
 from pacemark.jmeter.java import find_java
 from pacemark.results.record import Finding
+from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
 
@@ -54,12 +55,13 @@ def examine(
         seconds=least.duration_s,
         rate_per_s=least.highest_per_s,
         threads=least.threads,
-        needs_mcp=True,
+        needs_mcp=any(workload(name).calls_mcp for name in loads),
         out_dir=out,
         rpc_endpoint=rpc_endpoint,
         listed_tools=listed_tools,
         connection=connection,
         identities=identities,
+        needs_token=not all(workload(name).signs_in for name in loads),
     )
     bearer = identities or credentials
     expires = bearer.expires_at if bearer and not found.errors else None

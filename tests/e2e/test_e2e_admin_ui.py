@@ -54,6 +54,8 @@ def test_without_a_token_users_sign_in_and_the_gateways_count_is_missing(
     embedded_stack: Stack, tmp_path: Path
 ) -> None:
     pacemark = signed_in(embedded_stack, tmp_path, embedded_stack.secrets.admin_password)
+    examined = pacemark("doctor", WORKLOAD.name, "--gateway", embedded_stack.url)
+    assert examined.status == 0, examined.stdout
     few = ("--scale", "smoke", "--threads", "1", "--ramp-up", "0", "--duration", "2s")
     ended = pacemark("run", WORKLOAD.name, *few, "--gateway", embedded_stack.url)
     record = ended.record
