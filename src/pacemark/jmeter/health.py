@@ -13,6 +13,8 @@ _SUMMARY = re.compile(r"summary =\s+(\d+) in .*? Err:\s+(\d+)")
 _SLOTS = re.compile(r" pacing: stage \d+ of \d+: (\d+) slots, (\d+) taken")
 _NEVER_SENT = re.compile(r"pacing: (\d+) slots were handed over and never sent")
 _TROUBLE = re.compile(r"(?: ERROR \S+|Stopping Test: \S+?:) (.*)")
+_JAVA_OPTIONS = re.compile(r"(?:NOTE: )?Picked up \w*JAVA\w*OPTIONS: ")
+"""Java says so of every start where they are set. They can hold a secret."""
 _PAUSE = re.compile(r"^\[(?P<at>[^]]+)\].*\bGC\(\d+\) Pause .* (?P<ms>\d+(?:\.\d+)?)ms\s*$")
 
 
@@ -109,5 +111,5 @@ def log_errors(jmeter_log: Path, limit: int = 3) -> list[str]:
 
 def last_lines(output: Path, limit: int = 2) -> list[str]:
     """The last lines that JMeter printed, where it failed before it had a log."""
-    lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line.strip() for line in lines if line.strip()][-limit:]
+    lines = map(str.strip, output.read_text(encoding="utf-8", errors="replace").splitlines())
+    return [line for line in lines if line and not _JAVA_OPTIONS.match(line)][-limit:]

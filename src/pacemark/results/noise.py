@@ -46,6 +46,8 @@ runs on a machine that others use too were false alarms; so 0.2 % are.
 """
 LEAST_DEGREES = 4
 """With three runs on each side, or five on one, runs know their spread themselves."""
+MOST_DEGREES = 1e4
+"""From here on Student's distribution is the normal one."""
 FALSE_ALARMS = 0.01
 """Of comparisons of the same with the same, how many may be called worse or better."""
 FOUND = 0.95
@@ -144,8 +146,8 @@ def of_a_run(
     """The spread of one run: what runs and history show, as soon as they are enough to.
 
     Until then the default between runs on top of what is seen within them, or what the few runs show if that
-    is more. The default is stated, not estimated, so the degrees of freedom are those of the other part. None
-    where that is needed and not known.
+    is more. The default is stated, not estimated, so the sum is known the better, the more of it the default
+    is (Satterthwaite 1946, doi:10.2307/3002019). None where the inner part is needed and not known.
     """
     own = _pooled(known)
     if own and own.degrees >= LEAST_DEGREES:
@@ -154,7 +156,9 @@ def of_a_run(
     if inner is None or None in inside:
         return None
     assumed = math.hypot(inner.deviation, DEFAULT_BETWEEN[metric])
-    return Spread(max(assumed, own.deviation if own else 0.0), inner.degrees, "default")
+    share = (inner.deviation / assumed) ** 2 if assumed else 1.0
+    degrees = min(inner.degrees / share**2 if share else math.inf, MOST_DEGREES)
+    return Spread(max(assumed, own.deviation if own else 0.0), degrees, "default")
 
 
 def difference(

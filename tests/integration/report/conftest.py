@@ -78,12 +78,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(browser: Chrome, page: Path) -> Chrome:
-    """The page, freshly opened at desktop width in light mode, its logs emptied before."""
+def fresh(browser: Chrome) -> Chrome:
+    """The browser at desktop width in light mode, with nothing opened and its logs emptied."""
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [STILL]})
     browser.get("about:blank")
     for log in ("browser", "performance"):
         browser.get_log(log)
-    browser.get(page.as_uri())
     return browser
+
+
+@pytest.fixture
+def opened(fresh: Chrome, page: Path) -> Chrome:
+    """The page, freshly opened."""
+    fresh.get(page.as_uri())
+    return fresh

@@ -7,7 +7,7 @@ from report_examples import HOSTILE, example
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from pacemark.report import comparison_page
 from pacemark.results.compare import compare
@@ -29,12 +29,10 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Sides:
 
 
 @pytest.fixture
-def shown(browser: Chrome, sides: Sides, tmp_path: Path) -> Chrome:
+def shown(fresh: Chrome, sides: Sides, tmp_path: Path) -> Chrome:
     comparison_page.write(tmp_path / "comparison.html", sides)
-    browser.get("about:blank")
-    browser.get_log("browser")
-    browser.get((tmp_path / "comparison.html").as_uri())
-    return browser
+    fresh.get((tmp_path / "comparison.html").as_uri())
+    return fresh
 
 
 def test_it_draws_without_an_error_and_hostile_labels_stay_text(shown: Chrome) -> None:
@@ -68,7 +66,9 @@ def test_another_label_is_drawn_when_it_is_chosen(shown: Chrome) -> None:
 
 def test_a_chart_is_read_as_a_table(shown: Chrome, sides: Sides) -> None:
     shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] details summary").click()
-    rows = [row.text for row in shown.find_elements(By.CSS_SELECTOR, "[data-chart=curve] tbody tr")]
+    cells = "[data-chart=curve] tbody tr"
+    WebDriverWait(shown, 5).until(lambda browser: browser.find_elements(By.CSS_SELECTOR, cells))
+    rows = [row.text for row in shown.find_elements(By.CSS_SELECTOR, cells)]
     p95 = [percentile(side.digests[0], "95") for side in (sides.baseline, sides.current)]
     assert f"95 % {p95[0]} ms {p95[1]} ms" in rows
 

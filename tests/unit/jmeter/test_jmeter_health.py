@@ -7,6 +7,7 @@ import pytest
 from pacemark.jmeter.health import (
     CpuReading,
     cpu_between,
+    last_lines,
     log_errors,
     pauses_between,
     reported_totals,
@@ -83,3 +84,18 @@ def test_processor_time_is_interpolated() -> None:
     assert cpu_between(readings, 10, 20) == pytest.approx(10)
     assert cpu_between(readings, 15, 60) is None  # seen over a ninth of it
     assert cpu_between(readings[:1], 0, 1) is None
+
+
+def test_the_last_lines_are_jmeters_own(tmp_path: Path) -> None:
+    said = [
+        "NOTE: Picked up JDK_JAVA_OPTIONS: -Xmx1g",
+        "Picked up JAVA_TOOL_OPTIONS: -Dx=y",
+        "",
+        " Error: one ",
+        "two",
+    ]
+    output = tmp_path / "output"
+    output.write_text("\n".join(said), encoding="utf-8")
+    assert last_lines(output) == ["Error: one", "two"]
+    output.write_text(said[0], encoding="utf-8")
+    assert last_lines(output) == []
