@@ -26,6 +26,7 @@ class GrowingDigest:
         self._last_ms = 0
         self._count = self._errors = self._threads = 0
         self._unreadable: InputError | None = None
+        self._is_cut_off = False
 
     @property
     def first_ms(self) -> int | None:
@@ -51,7 +52,8 @@ class GrowingDigest:
         """The digest, now that nothing more will be written.
 
         A sample that started before all of the first hundred thousands, and ended long after them, moves the
-        instant from which all is counted: then, and only then, the file is read a second time.
+        instant from which all is counted; and Ctrl-C can end a look between reading and counting. Then, and
+        only then, the file is read a second time.
 
         Raises:
             InputError: as ``Digest.from_jtl``.
@@ -59,17 +61,19 @@ class GrowingDigest:
         if self._unreadable:
             raise self._unreadable
         self._read_on(ended=True)
-        if self._jtl is None or self._tally.is_out_of_step:
+        if self._jtl is None or self._tally.is_out_of_step or self._is_cut_off:
             return Digest.from_jtl(self.path)
         return Digest.from_tally(self._tally, self._jtl)
 
     def _read_on(self, *, ended: bool) -> None:
-        if self._unreadable or not self._has_begun():
+        if self._unreadable or self._is_cut_off or not self._has_begun():
             return
         assert self._jtl is not None
+        self._is_cut_off = True
         for samples in self._jtl.more(ended=ended):
             self._tally.add(samples)
             self._add(samples)
+        self._is_cut_off = False
 
     def _has_begun(self) -> bool:
         """Whether the first line is there."""

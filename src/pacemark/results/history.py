@@ -135,7 +135,7 @@ def earlier(run: Path, record: RunRecord, *, without: Collection[datetime]) -> P
         return {}
     kind = kind_of(record)
     with _opened(folder) as database:
-        every = _lines(database)
+        every = _lines(database, record.workload)
     lines = [
         line
         for line in every
@@ -172,9 +172,10 @@ def _put(database: sqlite3.Connection, lines: Iterable[Line]) -> None:
     database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
 
 
-def _lines(database: sqlite3.Connection) -> list[Line]:
-    rows = database.execute("SELECT line FROM runs ORDER BY started, run").fetchall()
-    return [Line.model_validate_json(line) for (line,) in rows]
+def _lines(database: sqlite3.Connection, workload: str = "") -> list[Line]:
+    """Oldest first; of every workload where none is named."""
+    query = "SELECT line FROM runs WHERE ?1 IN ('', workload) ORDER BY started, run"
+    return [Line.model_validate_json(line) for (line,) in database.execute(query, (workload,)).fetchall()]
 
 
 def _unknown(folder: Path, known: Collection[str]) -> tuple[list[Line], list[str]]:

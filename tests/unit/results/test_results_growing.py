@@ -117,3 +117,18 @@ def test_a_file_that_never_came(tmp_path: Path) -> None:
     assert (growing.look().samples, growing.first_ms) == (0, None)
     with pytest.raises(InputError, match="cannot read"):
         growing.finished()
+
+
+@pytest.mark.parametrize("where", ["add", "_add"])
+def test_ctrl_c_between_reading_and_counting_loses_nothing(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "samples.jtl"
+    path.write_text(f"{HEADER}\n{PLAIN}\n", encoding="utf-8")
+    growing = GrowingDigest(path)
+    growing.look()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{PLAIN}\n" * 3)
+    counting = tally.Tally if where == "add" else GrowingDigest
+    with patch.object(counting, where, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        growing.look()
+    growing.look()
+    assert same(growing.finished(), Digest.from_jtl(path))
