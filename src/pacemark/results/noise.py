@@ -42,7 +42,7 @@ DEFAULT_BETWEEN: Mapping[ComparedMetric, float] = {
 Five runs of the embedded gateway, alone on a machine of 2 cores, differed by 10, 6, 6, 14 and 9 %, and had no
 errors: see benchmarks/compare.py. Five runs know that roughly, so this is its upper limit at ``ASSURANCE``,
 1.9 times as much. With 1.3 times, the limit at two in three, 1.3 to 1.6 % of simulated comparisons of single
-runs on a machine that others use too were false alarms; so 0.2 % are.
+runs on a machine that others use too were false alarms; so 0.4 % are.
 """
 LEAST_DEGREES = 4
 """With three runs on each side, or five on one, runs know their spread themselves."""
