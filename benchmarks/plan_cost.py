@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=45, help=f"counted, after {SETTLED_S} of warm-up")
     parser.add_argument("--workloads", nargs="+", default=["rest_api_baseline"], choices=list(MIXES))
+    parser.add_argument("--without-peers", action="store_true", help="only the three plans")
     asked = parser.parse_args()
     held = []
     with Loopback() as nginx:
@@ -105,7 +106,8 @@ def main() -> None:
             rounds = []
             for _ in range(asked.rounds):
                 wait_until_quiet()
-                rounds.append(_round(workload, asked.seconds, nginx))
+                rounds.append(_round(workload, asked.seconds, nginx, with_peers=not asked.without_peers))
+                print(f"round {len(rounds)}: {100 * _share(OURS, rounds[-1:]):.1f} %", flush=True)
             print(f"\n{workload.name}, {THREADS} threads each, medians of {asked.rounds} rounds\n")
             print(table_head("sent by", "requests a second", "CPU us a request", "of the bare plan's rate"))
             for name in rounds[0]:
@@ -114,7 +116,7 @@ def main() -> None:
     raise SystemExit(0 if all(held) else 1)
 
 
-def _round(workload: Mix, seconds: int, nginx: Loopback) -> dict[str, Cost]:
+def _round(workload: Mix, seconds: int, nginx: Loopback, *, with_peers: bool) -> dict[str, Cost]:
     """Our three plans at once, then each of the others alone."""
     documents = {
         OURS: plan.render(workload),
@@ -122,7 +124,7 @@ def _round(workload: Mix, seconds: int, nginx: Loopback) -> dict[str, Cost]:
         "barest plan": bare(workload, barest=True),
     }
     costs = side_by_side(documents, seconds, nginx)
-    if all(request.method == "GET" for request in workload.requests):
+    if with_peers and all(request.method == "GET" for request in workload.requests):
         for name, carried in peers(workload, THREADS, seconds).items():
             wait_until_quiet()
             costs[name] = carried(nginx.url)
