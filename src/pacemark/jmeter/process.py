@@ -20,6 +20,8 @@ SHUTDOWN_S = 5.0
 """How long requests in flight may take to end after an orderly stop."""
 STOP_NOW_S = 5.0
 TERM_S = 3.0
+KILL_S = 10.0
+"""The kernel's own time, which on a busy machine a process of low priority has to wait for."""
 
 SECRETS = (
     *("MCPGATEWAY_BEARER_TOKEN", "JWT_SECRET_KEY", "PLATFORM_ADMIN_PASSWORD"),
@@ -157,7 +159,7 @@ class JMeterProcess:
                 for child in self._process.children():  # of a guard
                     child.kill()
             self._popen.kill()
-            self._wait(TERM_S)
+            self._wait(KILL_S)
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
