@@ -1,8 +1,11 @@
 """Carrying out one plan on this machine, until its planned end and never much longer."""
 
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -129,7 +132,9 @@ def _watch(
         while process.exit_code is None and not stopped:
             time.sleep(LOOK_EVERY_S)
             cpu.append(CpuReading(time.time(), process.cpu_seconds()))
-            on_progress(tail.look())
+            with stop_waits():
+                seen = tail.look()
+            on_progress(seen)
             stopped = overdue(tail.first_ms, started, load)
     except KeyboardInterrupt:
         stopped = INTERRUPTED
@@ -146,6 +151,27 @@ def _watch(
         cpu=cpu,
         gc_log="",
     )
+
+
+@contextmanager
+def stop_waits() -> Iterator[None]:
+    """Ctrl-C and SIGTERM in here take effect at its end: inside a library that is not Python they could get
+    lost, and between reading and counting they would lose samples."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signal arrives
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def flushed(rate_per_s: float) -> dict[str, str]:
