@@ -1,0 +1,357 @@
+"""What Prometheus is asked: one table, from which recorder, alert rules, dashboards and reference are made.
+
+Container figures come from recording rules (``pacemark:...``), which cAdvisor feeds in compose and the
+process exporter natively, so that one query serves both.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Resource = Literal["gateway", "database", "pool", "redis", "nginx", "processor", "memory"]
+"""What can be the first to saturate. ``pool`` is PgBouncer's."""
+
+WINDOW = "$window"
+"""Stands for the range of a ``rate``: four scrapes, Prometheus's own rule of thumb, in Grafana its
+``$__rate_interval``."""
+ALERT_WINDOW = "1m"
+"""The request's."""
+
+_NOT_THE_LOAD = 'handler!~"/metrics/prometheus|/ready"'
+"""Scrapes, and the probes of a load balancer."""
+_DATABASE = 'datname="mcp"'
+_POOL = 'database="mcp"'
+
+
+@dataclass(frozen=True)
+class Limit:
+    """From which value on a resource counts as saturated, and what to say of it then."""
+
+    comparison: Literal[">", "<"]
+    value: float
+    """In the query's unit."""
+    for_s: int
+    """How long it must last."""
+    meaning: str
+    """What is wrong then, as a clause: ``the database's connections are nearly used up``."""
+
+    def is_crossed_by(self, value: float) -> bool:
+        """Whether a value is past the limit."""
+        return value > self.value if self.comparison == ">" else value < self.value
+
+
+@dataclass(frozen=True)
+class Query:
+    """One figure of the system over time."""
+
+    name: str
+    title: str
+    resource: Resource
+    promql: str
+    """With ``$window`` for the range of a rate."""
+    unit: str
+    """``%``, ``ms``, ``MB``, ``1/s``, ``s`` or nothing, for a number."""
+    by: str = ""
+    """The label that tells its series apart, where there are several."""
+    limit: Limit | None = None
+    asked_as: str = ""
+    """How the request wrote it, where that is one of its table's."""
+    note: str = ""
+    """What it is not, where a reader could take it for that."""
+
+    def over(self, window: str) -> str:
+        """The PromQL with a range, as ``20s``."""
+        return self.promql.replace(WINDOW, window)
+
+
+def _requests(status: str = "") -> str:
+    """Requests a second, of all or of those whose status matches."""
+    matched = f',status=~"{status}"' if status else ""
+    return f"sum(rate(http_requests_total{{{_NOT_THE_LOAD}{matched}}}[$window]))"
+
+
+def _share(part: str, whole: str) -> str:
+    return f"100 * {part} / {whole}"
+
+
+QUERIES = (
+    # the gateway's own figures
+    Query(
+        "http_requests",
+        "HTTP requests",
+        "gateway",
+        _requests(),
+        "1/s",
+        asked_as="rate(http_requests_total[1m])",
+    ),
+    Query(
+        "http_errors",
+        "HTTP 5xx answers",
+        "gateway",
+        _share(f"({_requests('5..')} or vector(0))", _requests()),
+        "%",
+        limit=Limit(">", 1, 10, "the gateway answers 5xx"),
+        asked_as='rate(http_requests_total{status=~"5.."}[1m])',
+        note="a gateway without its database answers 401; connections cut at a run's end count as 500 here",
+    ),
+    Query(
+        "http_unauthorized",
+        "HTTP 401 answers",
+        "gateway",
+        f"{_requests('401')} or vector(0)",
+        "1/s",
+        note="with a valid token: the gateway cannot ask its database",
+    ),
+    *(
+        Query(
+            f"http_p{percent}",
+            f"Gateway's P{percent}, from its histogram",
+            "gateway",
+            f"1000 * histogram_quantile({percent / 100:g}, "
+            "sum by (le) (rate(http_request_duration_highr_seconds_bucket[$window])))",
+            "ms",
+            limit=Limit(">", 500, 10, "the gateway takes long to answer") if percent == 95 else None,
+            asked_as="histogram_quantile(0.95, http_request_duration_seconds_bucket)"
+            if percent == 95
+            else "",
+            note="interpolated within a bucket, scrapes included, without the wait before the gateway",
+        )
+        for percent in (50, 95, 99)
+    ),
+    Query(
+        "gateway_up",
+        "Gateway answers its scrape",
+        "gateway",
+        'up{job="mcpgateway"}',
+        "",
+        by="instance",
+        limit=Limit("<", 1, 5, "a gateway process does not answer"),
+    ),
+    Query(
+        "gateway_cpu",
+        "Gateway's CPU, of one core",
+        "gateway",
+        '100 * rate(process_cpu_seconds_total{job="mcpgateway"}[$window])',
+        "%",
+        by="instance",
+        limit=Limit(">", 80, 10, "a gateway's event loop is busy: one worker can use one core"),
+    ),
+    Query(
+        "gateway_memory",
+        "Gateway's memory",
+        "gateway",
+        'process_resident_memory_bytes{job="mcpgateway"} / 1e6',
+        "MB",
+        by="instance",
+    ),
+    Query(
+        "gateway_files",
+        "Gateway's file descriptors, of its limit",
+        "gateway",
+        '100 * process_open_fds{job="mcpgateway"} / process_max_fds{job="mcpgateway"}',
+        "%",
+        by="instance",
+        limit=Limit(">", 80, 10, "a gateway's file descriptors are nearly used up"),
+    ),
+    # the database
+    Query(
+        "db_up",
+        "PostgreSQL answers its exporter",
+        "database",
+        "pg_up",
+        "",
+        limit=Limit("<", 1, 5, "PostgreSQL does not answer"),
+    ),
+    Query(
+        "db_sessions",
+        "Database sessions by state",
+        "database",
+        f"sum by (state) (pg_stat_activity_count{{{_DATABASE}}})",
+        "",
+        by="state",
+        asked_as="pg_stat_activity_count",
+    ),
+    Query(
+        "db_connections",
+        "Database connections, of PostgreSQL's limit",
+        "database",
+        _share(f"sum(pg_stat_activity_count{{{_DATABASE}}})", "max(pg_settings_max_connections)"),
+        "%",
+        limit=Limit(">", 80, 10, "the database's connections are nearly used up"),
+    ),
+    Query(
+        "db_transaction",
+        "Longest transaction",
+        "database",
+        f'max(pg_stat_activity_max_tx_duration{{{_DATABASE},state!="idle"}})',
+        "s",
+        limit=Limit(">", 5, 5, "a transaction holds on for long: a lock, or a slow query"),
+    ),
+    Query(
+        "db_active_time",
+        "Sessions at work in the database, on average",
+        "database",
+        f"rate(pg_stat_database_active_time{{{_DATABASE}}}[$window]) / 1000",
+        "",
+    ),
+    Query(
+        "db_query_time",
+        "Mean time of a query",
+        "database",
+        f"1000 * sum(rate(pgbouncer_stats_queries_duration_seconds_total{{{_POOL}}}[$window]))"
+        f" / (sum(rate(pgbouncer_stats_queries_pooled_total{{{_POOL}}}[$window])) > 0)",
+        "ms",
+        limit=Limit(">", 50, 10, "queries are slow"),
+        note="as PgBouncer sees it, so with what lies between it and PostgreSQL; of queries that ended",
+    ),
+    Query(
+        "db_cache_hits",
+        "Blocks found in PostgreSQL's cache",
+        "database",
+        _share(
+            f"sum(rate(pg_stat_database_blks_hit{{{_DATABASE}}}[$window]))",
+            f"(sum(rate(pg_stat_database_blks_hit{{{_DATABASE}}}[$window]))"
+            f" + sum(rate(pg_stat_database_blks_read{{{_DATABASE}}}[$window])) > 0)",
+        ),
+        "%",
+        limit=Limit("<", 90, 30, "the database reads from disk"),
+    ),
+    # PgBouncer
+    Query(
+        "pool_up",
+        "PgBouncer answers its exporter",
+        "pool",
+        "pgbouncer_up",
+        "",
+        limit=Limit("<", 1, 5, "PgBouncer does not answer"),
+    ),
+    Query(
+        "pool_clients",
+        "Clients of PgBouncer that have a connection",
+        "pool",
+        f"sum(pgbouncer_pools_client_active_connections{{{_POOL}}})",
+        "",
+        asked_as="pgbouncer_pools_cl_active",
+    ),
+    Query(
+        "pool_use",
+        "PgBouncer's connections at work, of its pool",
+        "pool",
+        _share(
+            f"sum(pgbouncer_pools_server_active_connections{{{_POOL}}})",
+            'max(pgbouncer_databases_pool_size{name="mcp"})',
+        ),
+        "%",
+        limit=Limit(">", 80, 10, "PgBouncer's pool is nearly used up"),
+    ),
+    Query(
+        "pool_waiting",
+        "Clients that wait for PgBouncer's pool",
+        "pool",
+        f"sum(pgbouncer_pools_client_waiting_connections{{{_POOL}}})",
+        "",
+        limit=Limit(">", 0, 5, "clients wait for a connection of PgBouncer's pool"),
+    ),
+    Query(
+        "pool_longest_wait",
+        "Longest wait for PgBouncer's pool",
+        "pool",
+        f"max(pgbouncer_pools_client_maxwait_seconds{{{_POOL}}})",
+        "s",
+        limit=Limit(">", 1, 5, "clients wait long for a connection of PgBouncer's pool"),
+    ),
+    # Redis
+    Query(
+        "redis_up",
+        "Redis answers its exporter",
+        "redis",
+        "redis_up",
+        "",
+        limit=Limit("<", 1, 5, "Redis does not answer"),
+    ),
+    Query(
+        "redis_commands",
+        "Redis commands",
+        "redis",
+        "sum(rate(redis_commands_total[$window]))",
+        "1/s",
+        asked_as="redis_commands_total",
+    ),
+    Query(
+        "redis_command_time",
+        "Mean time of a Redis command",
+        "redis",
+        "1000 * sum(rate(redis_commands_duration_seconds_total[$window]))"
+        " / (sum(rate(redis_commands_total[$window])) > 0)",
+        "ms",
+        limit=Limit(">", 10, 10, "Redis is slow"),
+        note="as Redis counts it, without the network and without waiting for its one thread",
+    ),
+    Query(
+        "redis_hits",
+        "Keys found in Redis",
+        "redis",
+        _share(
+            "rate(redis_keyspace_hits_total[$window])",
+            "(rate(redis_keyspace_hits_total[$window]) + rate(redis_keyspace_misses_total[$window]) > 0)",
+        ),
+        "%",
+        note="look-ups of revoked tokens miss by design",
+    ),
+    Query("redis_clients", "Clients of Redis", "redis", "redis_connected_clients", ""),
+    Query("redis_memory", "Redis's memory", "redis", "redis_memory_used_bytes / 1e6", "MB"),
+    # nginx
+    Query(
+        "nginx_up",
+        "nginx answers its exporter",
+        "nginx",
+        "nginx_up",
+        "",
+        limit=Limit("<", 1, 5, "nginx does not answer"),
+    ),
+    Query(
+        "nginx_requests",
+        "Requests through nginx",
+        "nginx",
+        "sum(rate(nginx_http_requests_total[$window]))",
+        "1/s",
+    ),
+    Query("nginx_connections", "Connections to nginx", "nginx", "nginx_connections_active", ""),
+    # processes or containers
+    Query(
+        "cpu",
+        "CPU of the machine, by service",
+        "processor",
+        "100 * sum by (service) (pacemark:cpu_cores:used) / scalar(max(pacemark:cpu_cores:all))",
+        "%",
+        by="service",
+        asked_as="container_cpu_usage_seconds_total",
+    ),
+    Query(
+        "cpu_all",
+        "CPU of the machine",
+        "processor",
+        "100 * sum(pacemark:cpu_cores:used) / scalar(max(pacemark:cpu_cores:all))",
+        "%",
+        limit=Limit(">", 80, 10, "the machine's processors are busy"),
+    ),
+    Query(
+        "memory",
+        "Memory, by service",
+        "memory",
+        "sum by (service) (pacemark:memory_bytes:used) / 1e6",
+        "MB",
+        by="service",
+        asked_as="container_memory_usage_bytes",
+        note="each process's own share of pages that several hold",
+    ),
+    Query(
+        "memory_all",
+        "Memory of the machine",
+        "memory",
+        "100 * sum(pacemark:memory_bytes:used) / scalar(max(pacemark:memory_bytes:all))",
+        "%",
+        limit=Limit(">", 85, 10, "the machine's memory is nearly used up"),
+    ),
+)
+
+BY_NAME = {query.name: query for query in QUERIES}
