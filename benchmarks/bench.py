@@ -83,9 +83,16 @@ def _today() -> str:
 
 
 def _commit() -> str:
-    git = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    return f"commit {found.stdout.strip()}" if found.returncode == 0 else "of no commit"
+    def git(*args: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(HERE), *args], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    found = git("describe", "--always")
+    if found is None:
+        return "of no commit"
+    # The page itself changes while the benchmarks run.
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude){PAGE.name}")
+    return f"commit {found}{' with changes' if changed else ''}"
 
 
 def sections(page: str) -> dict[str, str]:
