@@ -146,7 +146,7 @@ http {{
 _SERVER = """
   server {{
     listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key}; {more}
-    proxy_http_version 1.1; proxy_buffering off;
+    proxy_http_version 1.1; proxy_buffering {buffering};
     proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
     location = /status {{ stub_status; }}
@@ -166,12 +166,13 @@ def nginx_before(
     *,
     base: str = BASE,
     ports: Sequence[int] = (),
+    buffers: bool = False,
 ) -> Iterator[Fronts]:
     """A real nginx on loopback in front of ``backend``, with keys and certificates made for it.
 
     ``parts`` of the gateway, by what their paths begin with, are played by other servers.
     ``base`` is cut off what is passed on. ``ports`` are the doors', for a backend that must know its address
-    beforehand; free ones otherwise.
+    beforehand; free ones otherwise. With ``buffers`` answers are held back until there is enough of them.
     """
     ours, foreign = Authority(folder), Authority(folder, "Foreign CA")
     here = ("localhost", "127.0.0.1", NAMED)
@@ -191,7 +192,14 @@ def nginx_before(
         _LOCATION.format(base=base, path=path, backend=url) for path, url in backends.items()
     )
     servers = [
-        _SERVER.format(port=ports_of[name], cert=files[0], key=files[1], more=more, locations=locations)
+        _SERVER.format(
+            port=ports_of[name],
+            cert=files[0],
+            key=files[1],
+            more=more,
+            buffering="on" if buffers else "off",
+            locations=locations,
+        )
         for name, (files, more) in doors.items()
     ]
     config = folder / "nginx.conf"

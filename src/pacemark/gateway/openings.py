@@ -31,6 +31,10 @@ _NO_STREAM = "is MCP_SSE_ENDPOINT right, and may the token's user use servers?"
 _ORIGIN = "have what stands before the gateway pass on Host and X-Forwarded-Proto"
 _BASE = "tell the gateway its base path (APP_ROOT_PATH)"
 _CACHE = "start the gateway with CACHE_TYPE=database or redis: with memory no reply comes by a stream"
+_BUFFERED = (
+    "have what stands before the gateway pass events on as they come (nginx: proxy_buffering off); "
+    "else see the gateway's log"
+)
 _NO_RIGHT = "an error comes as an empty result: may the token's user list tools? see the gateway's log"
 _NO_RELAY = "start the gateway with MCPGATEWAY_WS_RELAY_ENABLED=true"
 _NO_UPGRADE = "is the base URL right, and is Upgrade passed on by what stands before the gateway?"
@@ -60,6 +64,10 @@ def try_opening(
             said = (_try_stream if isinstance(workload, Streams) else _try_connection)(http, where)
     except _WrongError as wrong:
         return Finding(name=name, level="error", detail=str(wrong), remedy=wrong.remedy)
+    except httpx.ReadTimeout:
+        awaited, remedy = ("event", _BUFFERED) if isinstance(workload, Streams) else ("answer", _LOG)
+        detail = f"{where}: no {awaited} came within {_TIMEOUT_S:g} s"
+        return Finding(name=name, level="error", detail=detail, remedy=remedy)
     except httpx.HTTPError as error:
         why, remedy = why_not(error, connection, connection.proxy_for(where))
         return Finding(name=name, level="error", detail=f"{where}: {why}", remedy=remedy or _LOG)
@@ -77,10 +85,7 @@ def _try_stream(http: httpx.Client, where: str) -> str:
         time.sleep(_SETTLE_S)
         began = time.monotonic()
         call = {"jsonrpc": "2.0", "id": _ID, "method": CALLED, "params": {}}
-        posted = http.post(endpoint, json=call)
-        if posted.is_error:
-            to = str(endpoint.copy_with(query=None, userinfo=b""))[:200]
-            raise _WrongError(f"POST {to} answered HTTP {posted.status_code}", _BASE)
+        _post(http, endpoint, call)
         with suppress(httpx.TimeoutException):
             for kind, data in events:
                 if kind == "message" and (reply := _reply(data)):
@@ -92,6 +97,16 @@ def _try_stream(http: httpx.Client, where: str) -> str:
                 if time.monotonic() - began > _TIMEOUT_S:
                     break
         raise _WrongError(f"{where}: no reply to {CALLED} within {_TIMEOUT_S:g} s", _CACHE)
+
+
+def _post(http: httpx.Client, endpoint: httpx.URL, call: dict[str, Any]) -> None:
+    to = f"POST {str(endpoint.copy_with(query=None, userinfo=b''))[:200]}"
+    try:
+        posted = http.post(endpoint, json=call)
+    except httpx.ReadTimeout:
+        raise _WrongError(f"{to} was not answered within {_TIMEOUT_S:g} s") from None
+    if posted.is_error:
+        raise _WrongError(f"{to} answered HTTP {posted.status_code}", _BASE)
 
 
 def _endpoint(events: Iterator[tuple[str, str]], where: str) -> httpx.URL:

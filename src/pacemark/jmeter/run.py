@@ -27,8 +27,9 @@ from pacemark.jmeter.live import Follower, Progress, Tail
 from pacemark.jmeter.process import JMeterProcess
 from pacemark.workloads.load import Load
 
-FIRST_SAMPLE_S = 60.0
-"""JMeter starts in 3 to 4 s; one that has not sent anything after this long never will."""
+FIRST_SAMPLE_S = 120.0
+"""JMeter starts in 3 to 4 s, on a busy machine ten times slower, and a first request may take its whole
+time-out of 30 s; one of which nothing was recorded after this long never will be."""
 OVERTIME_S = 45.0
 """After the planned end: a request in flight may take its whole time-out of 30 s, then JMeter tidies up."""
 LOOK_EVERY_S = 0.5

@@ -122,3 +122,15 @@ def test_a_gateway_that_was_not_told_its_base_path(
         assert f"POST {fronts.good.removesuffix('/base')}/message answered HTTP 404" in finding.detail
         assert "APP_ROOT_PATH" in finding.remedy
         assert "of a CA that" in tried(streams, fronts.unknown, trusting).detail
+
+
+@pytest.mark.nginx
+def test_an_nginx_that_holds_events_back(
+    streams: EventStreams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "_TIMEOUT_S", 0.7)
+    with nginx_before(streams.url, tmp_path, buffers=True) as fronts:
+        finding = tried(streams, fronts.good, Connection.read({}, ca_file=fronts.ca_file))
+    assert finding.level == "error"
+    assert "/sse: no event came within 0.7 s" in finding.detail
+    assert "proxy_buffering off" in finding.remedy
