@@ -16,6 +16,7 @@ PROGRAMS = {
                 "chromium chromium-driver"),
     "display": ({name: (name,) for name in ("Xvfb", "xwininfo", "xdotool")}, "xvfb x11-utils xdotool"),
     "nginx": ({"nginx": ("nginx", "/usr/sbin/nginx")}, "nginx-light"),
+    "prometheus": ({name: (name,) for name in ("prometheus", "promtool")}, "prometheus"),
 }  # fmt: skip
 """By mark: programs that its tests need, each by the names it goes by, and the apt packages with them."""
 

@@ -53,6 +53,9 @@ class Asked:
     connection: Connection = DIRECT
     identities: Identities | None = None
     """One token a thread, instead of the one in ``credentials``."""
+    prometheus_url: str = ""
+    """Where the telemetry comes from; empty: there is none."""
+    prometheus_token: str = field(default="", repr=False)
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""
 

@@ -25,17 +25,23 @@ from pacemark.results.record import (
     Reason,
     Recorded,
     RunRecord,
+    Section,
     StageFigures,
     Window,
 )
-from pacemark.results.statistics import figures, latency_figures
+from pacemark.results.statistics import figures, latency_figures, percentile
 from pacemark.results.verdict import STATUS, Evidence, decide
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
+from pacemark.telemetry.objectives import own_figures
+from pacemark.telemetry.observation import Observed
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 
 UNANSWERED = ("connect", "timeout", "reset", "bind", "error: ")
 """Outcomes of requests to which no gateway answered, so that none counted them."""
+
+BREAKING = "breaking_point"
+"""The measurement of a workload that asks for what saturates first, also where all went well."""
 
 Counted = Counters | str | None
 """The gateway's counters; None when it does not count; why not, when it could not be asked."""
@@ -59,6 +65,8 @@ class Carried:
     subject: Subject
     before: Counted
     after: Counted
+    observed: Observed | None = None
+    """What was seen beside it."""
 
 
 def judged(begun: Begun, carried: Carried) -> RunRecord:
@@ -70,7 +78,9 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     measured = requests.between(window.from_s, window.to_s)
     own = measure(subject)
     due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
-    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own)
+    observed = carried.observed
+    promql = own_figures(asked.objectives, observed.telemetry if observed else None, window)
+    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own | promql)
     generator = _generator(asked, engine, execution, digest, measured)
     stages = _stages(asked.load, requests, execution.slots, window)
     shared = execution if isinstance(execution, SharedExecution) else None
@@ -100,10 +110,12 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         gateway_gone=_gone(asked, before, after),
         counted=counted,
         unknown=list(dict.fromkeys(unknown)),
-        own=[*insecure, *own.reasons, *of_workers],
+        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else [])],
         generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)
+    if observed and (verdict == "fail" or BREAKING in asked.workload.measurements):
+        reasons += observed.first_to_saturate(asked.load.duration_s)
     record = unmeasured(begun, reasons)
     workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []
     if workers:
@@ -114,7 +126,11 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
             "exit_status": int(STATUS[verdict]),
             "recorded": Recorded(count=digest.count, errors=digest.errors),
             "objectives": objectives,
-            "sections": [*own.sections, *([distributed.section(workers)] if workers else [])],
+            "sections": [
+                *own.sections,
+                *([distributed.section(workers)] if workers else []),
+                *(_background(observed, asked, measured) if observed else []),
+            ],
             "workers": workers,
             "stages": stages,
             "generator": generator,
@@ -123,6 +139,11 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
             "interrupted": INTERRUPTED in (execution.stopped, subject.probing_failed),
         }
     )
+
+
+def _background(observed: Observed, asked: Asked, measured: Digest) -> list[Section]:
+    p95 = percentile(measured, "95") if measured.count else None
+    return observed.sections(asked.window, asked.load.duration_s, p95)
 
 
 def unmeasured(begun: Begun, reasons: list[Reason]) -> RunRecord:

@@ -34,6 +34,8 @@ from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
 from pacemark.results.statistics import summarize
+from pacemark.telemetry.observation import Observation, Observing
+from pacemark.telemetry.recorder import TELEMETRY_FILE
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
@@ -65,6 +67,9 @@ def run(
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
         return _without_samples(begun, [_stopped_by(finding) for finding in found.errors], directory)
+    observation = Observation(_observing(asked))
+    found = found.model_copy(update={"findings": [*found.findings, *observation.findings]})
+    begun = replace(begun, found=found)
     before = _counters(asked)
     watch = ProcessWatch(asked.pids, asked.load.duration_s)
 
@@ -72,13 +77,19 @@ def run(
         watch.look()
         on_progress(progress)
 
+    observation.start()
     try:
         execution, digest = _load(asked, engine, found, directory, look)
     except (RunError, InputError) as error:
+        observation.abandon()
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(begun, reasons, directory, interrupted=interrupted)
+    observed = observation.stop(digest.start_ms / 1000, asked.window)
+    if observed.values.height:
+        observed.values.write_parquet(directory / TELEMETRY_FILE, compression="zstd")
     readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
+    readings = readings or observed.readings
     if readings:
         save_readings(directory / PROCESSES_FILE, readings)
     digest.save(directory / DIGEST_FILE)
@@ -89,7 +100,7 @@ def run(
         return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
-    record = judged(begun, Carried(execution, subject, before, after))
+    record = judged(begun, Carried(execution, subject, before, after, observed))
     record.save_to(directory)
     report.write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
@@ -128,6 +139,18 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
     elif isinstance(workload, Streams | Connections):
         more = [try_opening(workload, asked.url, token, asked.connection)] if token else []
     return asked, found.model_copy(update={"findings": [*found.findings, *more]})
+
+
+def _observing(asked: Asked) -> Observing:
+    """Test servers that are loaded directly need no direct call beside that."""
+    return Observing(
+        run_s=asked.load.duration_s,
+        prometheus_url=asked.prometheus_url,
+        prometheus_token=asked.prometheus_token,
+        promql=[one.promql for one in asked.objectives if one.promql],
+        server_urls={} if isinstance(asked.workload, Servers) else asked.server_urls,
+        connection=asked.connection,
+    )
 
 
 def _without_samples(

@@ -151,6 +151,7 @@ class File(_Table):
     cert: Path | None = None
     key: Path | None = None
     tokens: Path | None = None
+    prometheus: str | None = None
     tools: tuple[Tool, ...] = ()
     workloads: dict[str, ForWorkload] = {}
 

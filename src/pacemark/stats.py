@@ -111,7 +111,8 @@ def _kept(question: Question, record: RunRecord | None) -> dict[Objective, Judge
         or not is_whole
     ):
         return {}
-    return {judged.objective: judged for judged in record.objectives if judged.objective.metric in OF_RUNS}
+    of_run = (one for one in record.objectives if one.objective.metric in OF_RUNS or one.objective.promql)
+    return {judged.objective: judged for judged in of_run}
 
 
 def _own(question: Question, digest: Digest, window: Window) -> dict[tuple[str, str], Own]:

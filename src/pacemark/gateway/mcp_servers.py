@@ -107,9 +107,9 @@ def _ask(http: httpx.Client, workload: Servers, server: McpServer, url: str, fou
         found.say(server.name, "error", f"there are no ports in {url}", "write http://HOST:FIRST-LAST")
         return
     try:
-        base, path, session = _opened(http, server, every[0])
+        base, path, session = opened(http, server, every[0])
         for instance in every[1:]:
-            _opened(http, server, instance)[2].close()
+            opened(http, server, instance)[2].close()
     except McpError as error:
         found.say(server.name, "error", error.message, remedy)
         return
@@ -130,8 +130,12 @@ def _ask(http: httpx.Client, workload: Servers, server: McpServer, url: str, fou
         found.say(server.name, "warning", f"left out: {'; '.join(left_out)}", "see what the server offers")
 
 
-def _opened(http: httpx.Client, server: McpServer, url: str) -> tuple[str, str, McpSession]:
-    """Base, path and session. A path in the URL may be the endpoint's own, or what comes before it."""
+def opened(http: httpx.Client, server: McpServer, url: str) -> tuple[str, str, McpSession]:
+    """Base, path and session. A path in the URL may be the endpoint's own, or what comes before it.
+
+    Raises:
+        McpError: nobody answers there, or no path speaks MCP.
+    """
     paths = server.settings[0].candidates
     own = urlsplit(url).path
     if own:
@@ -157,14 +161,15 @@ def _try_calls(session: McpSession, calls: Sequence[ToolCall], found: Found) -> 
         yield f"every tool ({error.message})"
         return
     for call in calls:
-        problem = _problem(session, call, call.tool) if call.tool in offered else "not offered"
+        problem = problem_of(session, call, call.tool) if call.tool in offered else "not offered"
         if problem:
             yield f"{call.label} ({problem})"
         else:
             found.labels.add(call.label)
 
 
-def _problem(session: McpSession, call: ToolCall, name: str) -> str:
+def problem_of(session: McpSession, call: ToolCall, name: str) -> str:
+    """What is wrong with the answer to one call of the tool ``name``; empty when it is true."""
     arguments = {key: _sample(value) for key, value in call.arguments.items()}
     try:
         result = session.call("tools/call", {"name": name, "arguments": arguments})
@@ -266,7 +271,7 @@ def _try_through(
         )
         if prefix is None:
             yield f"{call.label} (not offered)"
-        elif problem := _problem(session, call, f"{prefix}-{tool}"):
+        elif problem := problem_of(session, call, f"{prefix}-{tool}"):
             yield f"{call.label} ({problem})"
         else:
             found.labels.add(call.label)

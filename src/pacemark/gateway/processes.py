@@ -22,7 +22,7 @@ class Look(NamedTuple):
     """What a service used at an instant, its child processes included."""
 
     at: float
-    """Epoch seconds."""
+    """Epoch seconds; of all services at one look the same."""
     service: str
     memory_bytes: int
     """Resident set size."""
@@ -58,6 +58,7 @@ class ProcessWatch:
         anew = now >= self._next_children
         if anew:
             self._next_children = now + CHILDREN_EVERY_S
+        at = time.time()
         for service, process in self._processes.items():
             # One that has ended, whose pid is another's by now or that may not be seen has nothing to show.
             with suppress(psutil.Error):
@@ -65,10 +66,10 @@ class ProcessWatch:
                     continue
                 if anew:
                     self._children[service] = process.children(recursive=True)
-                self.looks.append(_look(service, process, self._children.get(service, [])))
+                self.looks.append(_look(at, service, process, self._children.get(service, [])))
 
 
-def _look(service: str, process: psutil.Process, children: Sequence[psutil.Process]) -> Look:
+def _look(at: float, service: str, process: psutil.Process, children: Sequence[psutil.Process]) -> Look:
     memory, cpu_s = 0, 0.0
     connections: list[int | None] = []
     for member in (process, *children):
@@ -83,7 +84,7 @@ def _look(service: str, process: psutil.Process, children: Sequence[psutil.Proce
         cpu_s += times.user + times.system
         cpu_s += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
     known = [count for count in connections if count is not None]
-    return Look(time.time(), service, memory, sum(known) if len(known) == len(connections) else None, cpu_s)
+    return Look(at, service, memory, sum(known) if len(known) == len(connections) else None, cpu_s)
 
 
 def _established(process: psutil.Process) -> int | None:

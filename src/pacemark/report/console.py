@@ -64,7 +64,7 @@ def objectives_table(objectives: Sequence[JudgedObjective]) -> Table:
     for judged in objectives:
         table.add_row(
             Text(wording.metric(judged)),
-            label_text(judged.objective.label or "all"),
+            label_text(judged.objective.of or "all"),
             Text(numerals.judged_value(judged)),
             Text(numerals.limit(judged.objective)),
             Text(judged.outcome, style=LEVEL_COLORS[judged.outcome]),

@@ -99,7 +99,8 @@ def _in_order(record: RunRecord | None) -> tuple[Placed | None, list[Placed]]:
     sections = record.sections if record else []
     firsts = accumulate((len(section.charts) for section in sections), initial=0)
     placed = [Placed(n, first, one) for n, (first, one) in enumerate(zip(firsts, sections, strict=False), 1)]
-    lead = next((one for one in placed if one.section.has_picture), None)
+    own = (one for one in placed if not one.section.is_background)
+    lead = next((one for one in own if one.section.has_picture), None)
     return lead, [one for one in placed if one is not lead]
 
 

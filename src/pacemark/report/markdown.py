@@ -74,7 +74,7 @@ def _objectives(objectives: Sequence[JudgedObjective]) -> str:
     rows = [
         (
             escaped(wording.metric(judged)),
-            escaped(judged.objective.label or "all"),
+            escaped(judged.objective.of or "all"),
             escaped(numerals.judged_value(judged)),
             escaped(numerals.limit(judged.objective)),
             f"{OUTCOME_MARKS[judged.outcome]} {judged.outcome}"

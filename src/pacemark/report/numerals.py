@@ -90,7 +90,7 @@ def clock(seconds: float) -> str:
 def limit(objective: Objective) -> str:
     """``< 200 ms``, ``≥ 95 %``, ``≥ 950 /s``."""
     sign = {"<=": "≤", ">=": "≥"}.get(objective.comparison, objective.comparison)
-    return f"{sign} {plain(objective.limit)} {objective.unit}"
+    return f"{sign} {plain(objective.limit)} {objective.unit}".rstrip()
 
 
 def cell(value: str | float | None) -> str:
@@ -115,7 +115,7 @@ def judged_value(judged: JudgedObjective) -> str:
         (d for d in range(3, 15) if objective.allows(_rounded(value, d)) == objective.allows(value)), 15
     )
     whole = max(digits, len(str(int(abs(value)))))
-    return f"{significant(value, whole)} {objective.unit}"
+    return f"{significant(value, whole)} {objective.unit}".rstrip()
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pacemark.report import numerals, wording
 from pacemark.report.markdown import table
+from pacemark.telemetry.queries import Query
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import SCALES, Workload
 
@@ -21,6 +22,32 @@ def commands_page(helps: Iterable[tuple[str, str]]) -> str:
     parts = [_GENERATED, "# Commands"]
     parts += [f"## {command}\n\n```text\n{text.rstrip()}\n```" for command, text in helps]
     return "\n\n".join(parts) + "\n"
+
+
+def telemetry_page(queries: Iterable[Query]) -> str:
+    """Every figure of the system: what Prometheus is asked, and from when on it counts as saturated."""
+    parts = [_GENERATED, "# Telemetry"]
+    parts.append(
+        "What a run asks Prometheus, and what `promql NAME < LIMIT` may name. `$window` is four scrapes "
+        "long; alerts ask with `1m`. `http_errors` and `http_p95` are symptoms: past their limits they say "
+        "that something is saturated, and not what."
+    )
+    parts += [_figure(one) for one in queries if one.is_shown]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figure(one: Query) -> str:
+    unit = f", {one.unit}" if one.unit else ""
+    by = f", by `{one.by}`" if one.by else ""
+    lines = [f"## `{one.name}`\n\n{one.title}{unit}{by} ({one.resource}).\n\n```promql\n{one.promql}\n```"]
+    if one.limit:
+        limit = f"{one.limit.comparison} {one.limit.value:g} {one.unit}".rstrip()
+        lines.append(f"Limit: {limit} for {one.limit.for_s} s: {one.limit.meaning}.")
+    if one.asked_as:
+        lines.append(f"The request has `{one.asked_as}`.")
+    if one.note:
+        lines.append(f"{one.note[0].upper()}{one.note[1:]}.")
+    return "\n\n".join(lines)
 
 
 def _workload(one: Workload) -> Iterator[str]:

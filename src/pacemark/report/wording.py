@@ -67,6 +67,8 @@ def _objectives(count: int) -> str:
 def metric(judged: JudgedObjective) -> str:
     """``Response p95``, ``Errors``, ``Rate``: what an objective limits."""
     objective = judged.objective
+    if objective.promql:
+        return "Prometheus"
     if not objective.is_latency:
         return objective.metric.replace("_", " ").capitalize()
     name = {"p999": "p99.9"}.get(objective.metric, objective.metric)

@@ -49,10 +49,12 @@ def judge(
     Args:
         window: the measured window as it was planned. The digest's own may be rounded outward to slices.
         due: samples that were planned in ``window``, None where nothing was: the 100 % of a rate.
-        own: the figures that only this workload has, by metric and unit.
+        own: the figures that samples alone do not tell, by metric, or PromQL expression, and unit.
     """
     return [
-        _judged_own(objective, own) if objective.metric in OWN else _judged(objective, digest, window, due)
+        _judged_own(objective, own)
+        if objective.metric in OWN or objective.promql
+        else _judged(objective, digest, window, due)
         for objective in objectives
     ]
 
@@ -60,8 +62,8 @@ def judge(
 def one_line(judged: JudgedObjective) -> str:
     """``p95 231 ms, limit < 200 ms (GET /tools)``: metric, value, limit and label."""
     objective = judged.objective
-    label = objective.label or "all samples"
-    unit = "" if objective.unit == "/s" else " "
+    label = objective.of or "all samples"
+    unit = "" if objective.unit in ("/s", "") else " "
     limit = f"limit {objective.comparison} {objective.limit:g}{unit}{objective.unit}"
     if judged.outcome == "not judged":
         return f"{objective.metric} not judged, {limit} ({label}): {judged.why}"
@@ -71,7 +73,7 @@ def one_line(judged: JudgedObjective) -> str:
 
 
 def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
-    found = own.get((objective.metric, objective.unit))
+    found = own.get((objective.promql or objective.metric, objective.unit))
     if found is None:
         return _not_judged(objective, "samples alone do not tell it")
     if found.value is None:

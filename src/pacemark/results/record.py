@@ -161,6 +161,8 @@ class Section(Record):
     columns: list[Column] = []
     rows: list[list[str | int | float | None]] = []
     charts: list[Chart] = []
+    is_background: bool = False
+    """Whether it is of the system beside the load, and no answer to what the workload asks."""
 
     @property
     def has_picture(self) -> bool:

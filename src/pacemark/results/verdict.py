@@ -204,7 +204,8 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
     generator, window = evidence.generator, evidence.window
     for judged in evidence.objectives:
         if judged.outcome == "not judged" and not judged.is_moot:
-            remedy = "" if judged.objective.metric in OWN else evidence.more_samples
+            is_own = judged.objective.metric in OWN or judged.objective.promql
+            remedy = "" if is_own else evidence.more_samples
             yield _warning(one_line(judged), remedy)
     if evidence.generator_judged:
         for reason in _generator_limit(evidence):

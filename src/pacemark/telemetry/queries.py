@@ -55,6 +55,10 @@ class Query:
     limit: Limit | None = None
     asked_as: str = ""
     """How the request wrote it, where that is one of its table's."""
+    is_symptom: bool = False
+    """Whether its limit tells that something is saturated, and not what."""
+    is_shown: bool = True
+    """Else it is kept for what is made from it."""
     note: str = ""
     """What it is not, where a reader could take it for that."""
 
@@ -90,6 +94,7 @@ QUERIES = (
         _share(f"({_requests('5..')} or vector(0))", _requests()),
         "%",
         limit=Limit(">", 1, 10, "the gateway answers 5xx"),
+        is_symptom=True,
         asked_as='rate(http_requests_total{status=~"5.."}[1m])',
         note="a gateway without its database answers 401; connections cut at a run's end count as 500 here",
     ),
@@ -110,6 +115,7 @@ QUERIES = (
             "sum by (le) (rate(http_request_duration_highr_seconds_bucket[$window])))",
             "ms",
             limit=Limit(">", 500, 10, "the gateway takes long to answer") if percent == 95 else None,
+            is_symptom=True,
             asked_as="histogram_quantile(0.95, http_request_duration_seconds_bucket)"
             if percent == 95
             else "",
@@ -134,6 +140,15 @@ QUERIES = (
         "%",
         by="instance",
         limit=Limit(">", 80, 10, "a gateway's event loop is busy: one worker can use one core"),
+    ),
+    Query(
+        "gateway_cpu_time",
+        "Gateway's processor time since its start",
+        "gateway",
+        'process_cpu_seconds_total{job="mcpgateway"}',
+        "s",
+        by="instance",
+        is_shown=False,
     ),
     Query(
         "gateway_memory",
@@ -353,5 +368,8 @@ QUERIES = (
         limit=Limit(">", 85, 10, "the machine's memory is nearly used up"),
     ),
 )
+
+HISTOGRAM = "sum by (le) (increase(http_request_duration_highr_seconds_bucket[$window]))"
+"""The gateway's own latencies over a window, by the buckets' upper bounds in seconds."""
 
 BY_NAME = {query.name: query for query in QUERIES}

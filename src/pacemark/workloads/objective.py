@@ -10,10 +10,11 @@ from pacemark.errors import InputError
 Metric = Literal[
     "p50", "p90", "p95", "p99", "p999", "mean", "min", "max", "errors", "rate",
     "recovery", "clearance", "growth", "drops", "reconnections", "loss", "breaking_point", "direct_p95",
+    "promql",
 ]  # fmt: skip
 Comparison = Literal["<", "<=", ">", ">="]
 Basis = Literal["response", "elapsed"]
-Unit = Literal["ms", "%", "/s", "s"]
+Unit = Literal["ms", "%", "/s", "s", "MB", ""]
 
 OWN: dict[str, tuple[Unit, ...]] = {
     "recovery": ("s",),
@@ -34,7 +35,12 @@ response of the requests that go to the test servers and not through the gateway
 OF_RUNS = ("breaking_point", "recovery", "clearance", "growth")
 """Of these, what samples alone cannot tell: it takes the run's load, its probes or its processes."""
 
-_UNITS: dict[str, tuple[Unit, ...]] = {"errors": ("%",), "rate": ("/s", "%"), **OWN}
+_UNITS: dict[str, tuple[Unit, ...]] = {
+    "errors": ("%",),
+    "rate": ("/s", "%"),
+    **OWN,
+    "promql": ("", "%", "ms", "s", "/s", "MB"),
+}
 
 _TEXT = re.compile(
     r"""^\s*(?:(?P<label>.+?)\s*:\s+)?
@@ -45,7 +51,14 @@ _TEXT = re.compile(
     re.VERBOSE,
 )
 
+_PROMQL = re.compile(
+    r"""^\s*promql\s+(?P<promql>\S.*?)\s*(?P<comparison><=|>=|<|>)\s*
+        (?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|%|/s|MB)?\s*$""",
+    re.VERBOSE | re.DOTALL,
+)
+
 GRAMMAR = "[LABEL: ][response|elapsed] METRIC <|<=|>|>= LIMIT[ms|s|%|/s]"
+PROMQL_GRAMMAR = "promql EXPRESSION <|<=|>|>= LIMIT[ms|s|%|/s|MB]"
 
 
 class Objective(BaseModel):
@@ -63,21 +76,35 @@ class Objective(BaseModel):
     unit: Unit = "ms"
     basis: Basis = "response"
     label: str | None = None
+    promql: str | None = None
+    """What Prometheus is asked, for the metric of that name: an expression, or the name of one of telemetry's
+    queries. The limit is for the worst value of any of its series in the measured window."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``GET /tools: response p95 < 200ms``, ``errors < 0.1%``, ``rate >= 95%`` or the like.
+        """Read ``GET /tools: response p95 < 200ms``, ``errors < 0.1%``, ``rate >= 95%`` or the like, or
+        ``promql max(pg_stat_activity_count) < 80``.
 
         Without a unit, latencies are milliseconds, ``errors`` percent and ``rate`` requests a second.
 
         Raises:
             InputError: the text is not of that form; the message quotes it and says what would be.
         """
+        if match := _PROMQL.match(text):
+            return cls.model_validate(
+                {
+                    **match.groupdict(),
+                    "metric": "promql",
+                    "unit": match["unit"] or "",
+                    "limit": match["limit"],
+                }
+            )
         match = _TEXT.match(text)
-        if match is None or match["metric"] not in get_args(Metric):
+        metrics = [one for one in get_args(Metric) if one != "promql"]
+        if match is None or match["metric"] not in metrics:
             raise InputError(
                 f"cannot read the objective '{text}'",
-                f"write {GRAMMAR}, where METRIC is one of {', '.join(get_args(Metric))}",
+                f"write {GRAMMAR}, where METRIC is one of {', '.join(metrics)}; or {PROMQL_GRAMMAR}",
             )
         metric, unit, limit = match["metric"], match["unit"], float(match["limit"])
         units = _UNITS.get(metric, ("ms",))
@@ -107,7 +134,12 @@ class Objective(BaseModel):
     @property
     def key(self) -> tuple[str, str | None]:
         """What it speaks of: an objective with the same key replaces another."""
-        return (self.metric, self.label)
+        return (self.metric, self.of)
+
+    @property
+    def of(self) -> str | None:
+        """The label or the PromQL expression; None where it is of all samples."""
+        return self.promql or self.label
 
     def allows(self, value: float) -> bool:
         """Whether a measured value, in this objective's unit, keeps the limit."""
@@ -124,5 +156,6 @@ class Objective(BaseModel):
     def __str__(self) -> str:
         label = f"{self.label}: " if self.label else ""
         basis = f"{self.basis} " if self.is_latency else ""
-        unit = f" {self.unit}" if self.unit in ("ms", "s") else self.unit
-        return f"{label}{basis}{self.metric} {self.comparison} {self.limit:g}{unit}"
+        unit = f" {self.unit}" if self.unit in ("ms", "s", "MB") else self.unit
+        asked = f" {self.promql}" if self.promql else ""
+        return f"{label}{basis}{self.metric}{asked} {self.comparison} {self.limit:g}{unit}"

@@ -10,8 +10,9 @@ import pytest
 
 from pacemark.cli import helps
 from pacemark.errors import Exit
-from pacemark.report.reference import commands_page, workloads_page
+from pacemark.report.reference import commands_page, telemetry_page, workloads_page
 from pacemark.settings import File, ForWorkload, Tool
+from pacemark.telemetry.queries import QUERIES
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.objective import Metric, Objective
 
@@ -26,6 +27,7 @@ def read(path: str) -> str:
 def test_the_reference_pages_are_the_codes() -> None:
     assert read("docs/reference/commands.md") == commands_page(helps())
     assert read("docs/reference/workloads.md") == workloads_page(WORKLOADS.values())
+    assert read("docs/reference/telemetry.md") == telemetry_page(QUERIES)
 
 
 @pytest.mark.parametrize("name", ["stress_test", "spike_test"])

@@ -265,3 +265,13 @@ def test_the_table_of_stages_has_the_requests_columns(tmp_path: Path) -> None:
     assert {row[8] for row in without.rows} == {None}
     assert "not measured" in without.summary
     assert "not measured" not in table.summary
+
+
+def test_of_several_gateways_the_table_has_all_also_when_one_ends(tmp_path: Path) -> None:
+    """Each uses half a core; the second is gone from 15 s on, in the midst of ramp 1."""
+    one = subject(tmp_path)
+    seen = readings([("gateway-1", 100), ("gateway-2", 100)])
+    seen = [look for look in seen if look.service == "gateway-1" or look.at_s < 15]
+    found = Subject(one.workload, one.load, one.window, one.digest, processes=seen)
+    row = section(found, "Stages").rows[1]  # looks at 9 to 20 s, of the second at 9 to 14 s
+    assert row[7:] == [pytest.approx(100 * (11 / 2 + 5 / 2) / 11), 2 * 100 + 2 * 14]

@@ -86,12 +86,12 @@ def _memory_mb(readings: Iterable[ProcessReading]) -> float | None:
 
 
 def _cpu_percent(readings: Iterable[ProcessReading]) -> float | None:
-    """Processor seconds between the first look and the last, over the time between them; None with fewer
-    than two looks."""
-    used: dict[float, float] = {}
-    for reading in readings:
-        used[reading.at_s] = used.get(reading.at_s, 0.0) + reading.cpu_s
-    if len(used) < 2:
+    """Processor seconds between each process's first look and its last, over the time between the first look
+    and the last of all; None with fewer than two looks."""
+    looks = sorted(readings, key=lambda one: one.at_s)
+    if not looks or looks[0].at_s == looks[-1].at_s:
         return None
-    first, last = min(used), max(used)
-    return 100 * (used[last] - used[first]) / (last - first)
+    first = {one.service: one.cpu_s for one in reversed(looks)}
+    last = {one.service: one.cpu_s for one in looks}
+    used = sum(last[service] - first[service] for service in last)
+    return 100 * used / (looks[-1].at_s - looks[0].at_s)

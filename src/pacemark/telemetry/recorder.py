@@ -1,0 +1,209 @@
+"""What Prometheus says during a run, read on while it runs: what was read stays, if Prometheus goes."""
+
+import math
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
+from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES, WINDOW, Query
+
+TELEMETRY_FILE = "telemetry.parquet"
+BEFORE_S = 60.0
+"""How much of the time before the first sample is read too: what was already so is not the load's doing."""
+POINTS = 2_000
+"""Of a series over a run, about: enough for a chart of any width, few enough for a run of a day."""
+SCRAPES_A_RATE = 4
+"""A rate over fewer has none where one scrape fails."""
+_LAST_SCRAPE = "max(timestamp(up))"
+"""Prometheus repeats a value for five minutes after its last scrape; so one must ask when that was."""
+_POLL_S = 10.0
+
+SCHEMA = {"at_s": pl.Float64, "name": pl.String, "series": pl.String, "value": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What was recorded. Seconds are from the first sample."""
+
+    step_s: float
+    values: pl.DataFrame
+    """Rows of ``SCHEMA``: a value of a query's series at an instant; null for a ratio of nothing."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Queries that gave nothing before the load, and why."""
+    gaps: Sequence[tuple[float, float]] = ()
+    """When nothing was scraped, or could be read."""
+    lost: str = ""
+    """Why Prometheus could not be asked at the end, empty when it could."""
+    buckets: Sequence[tuple[float, float]] = ()
+    """The gateway's own histogram over the measured window: upper bounds in ms, and how many requests took at
+    most that long. Empty where it has none."""
+
+    def lines(self, name: str) -> dict[str, list[tuple[float, float | None]]]:
+        """By series, the values of one query in the order of time."""
+        rows = self.values.filter(pl.col("name") == name).sort("series", "at_s")
+        found: dict[str, list[tuple[float, float | None]]] = {}
+        for at_s, series, value in rows.select("at_s", "series", "value").iter_rows():
+            found.setdefault(series, []).append((at_s, value))
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write the values as Parquet (zstd)."""
+        self.values.write_parquet(path, compression="zstd")
+
+
+class Recorder:
+    """Reads what Prometheus has of a run, every few seconds, in a thread of its own."""
+
+    def __init__(self, prometheus: Prometheus, run_s: float, others: Iterable[str] = ()) -> None:
+        """``run_s`` is how long the run will take; ``others`` is more PromQL, beside the table's.
+
+        Raises:
+            PrometheusError: it does not answer, or scrapes nothing.
+        """
+        self._prometheus = prometheus
+        self.targets = prometheus.targets()
+        if not self.targets:
+            raise PrometheusError(f"{prometheus.url} scrapes nothing")
+        interval_s = max(target.interval_s for target in self.targets)
+        self.step_s = max(interval_s, math.ceil(run_s / POINTS))
+        window = f"{max(SCRAPES_A_RATE * interval_s, self.step_s):g}s"
+        self._queries = {query.name: (query.over(window), query) for query in QUERIES}
+        for promql in others:
+            if promql not in BY_NAME:
+                self._queries[promql] = (promql, None)
+        self._stale_s = 2.5 * interval_s
+        self.missing: dict[str, str] = {}
+        self._rows: list[tuple[float, str, str, float | None]] = []
+        self._scrapes: list[tuple[float, float]] = []
+        self._from = self._next = 0.0
+        self._failure = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="telemetry", daemon=True)
+
+    @property
+    def asked(self) -> list[str]:
+        """The names of all queries."""
+        return list(self._queries)
+
+    def check(self) -> None:
+        """Ask each query once; ``missing`` then says which gave nothing, and why.
+
+        Raises:
+            PrometheusError: it does not answer any more.
+        """
+        for name, (promql, _) in self._queries.items():
+            try:
+                if not self._prometheus.now(promql):
+                    self.missing[name] = "no such series"
+            except QueryError as error:
+                self.missing[name] = error.message
+
+    def start(self) -> None:
+        """Begin to read, from ``BEFORE_S`` before now."""
+        self._from = self._next = self._on_grid(time.time() - BEFORE_S)
+        self._thread.start()
+
+    def stop(self, first_sample: float, window: tuple[float, float]) -> Telemetry:
+        """Read the rest; what was recorded, with ``first_sample`` (epoch seconds) as its zero.
+
+        ``window`` is the measured one, in seconds from there.
+        """
+        self._stop.set()
+        self._thread.join()
+        self._read(time.time())
+        buckets = self._buckets(first_sample, window)
+        self._prometheus.close()
+        # A value that a query gave later is there, whatever it gave before.
+        seen = {name for _, name, _, _ in self._rows}
+        gaps = self._gaps()
+        rows = [row for row in self._rows if not any(start <= row[0] < end for start, end in gaps)]
+        values = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        return Telemetry(
+            step_s=self.step_s,
+            values=values.with_columns((pl.col("at_s") - first_sample).round(3)),
+            missing={name: why for name, why in self.missing.items() if name not in seen},
+            gaps=[
+                (round(max(start - first_sample, 0), 1), round(end - first_sample, 1))
+                for start, end in gaps
+                if end > first_sample
+            ],
+            lost=self._failure,
+            buckets=buckets,
+        )
+
+    def _buckets(self, first_sample: float, window: tuple[float, float]) -> list[tuple[float, float]]:
+        if self._failure:
+            return []
+        promql = HISTOGRAM.replace(WINDOW, f"{max(1, round(window[1] - window[0]))}s")
+        try:
+            found = self._prometheus.now(promql, first_sample + window[1])
+        except PrometheusError:
+            return []  # beside the point: all else is there
+        counts = [(1000 * float(line.labels["le"]), line.points[0].value) for line in found]
+        return sorted(counts) if any(count > 0 for _, count in counts) else []
+
+    def abandon(self) -> None:
+        """End without reading the rest."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._prometheus.close()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(max(_POLL_S, self.step_s)):
+            self._read(time.time())
+
+    def _read(self, until: float) -> None:
+        """All since the last time; nothing of it counts where Prometheus goes in the midst of it."""
+        end = self._on_grid(until)
+        if end < self._next:
+            return
+        rows: list[tuple[float, str, str, float | None]] = []
+        try:
+            scrapes = self._prometheus.over(_LAST_SCRAPE, self._next, end, self.step_s)
+            for name, (promql, query) in self._queries.items():
+                try:
+                    for line in self._prometheus.over(promql, self._next, end, self.step_s):
+                        series = series_name(query, line)
+                        rows += [
+                            (at, name, series, None if math.isnan(value) else value)
+                            for at, value in line.points
+                        ]
+                except QueryError as error:
+                    self.missing[name] = error.message
+        except PrometheusError as error:
+            self._failure = error.message
+            return
+        self._failure = ""
+        self._rows += rows
+        self._scrapes += [(point.at, point.value) for line in scrapes for point in line.points]
+        self._next = end + self.step_s
+
+    def _gaps(self) -> list[tuple[float, float]]:
+        """Stretches of the grid at which the last scrape was too long ago, or of which nothing was read."""
+        fresh = {round(at, 3) for at, scraped in self._scrapes if at - scraped <= self._stale_s}
+        end = self._on_grid(time.time()) if self._failure else self._next - self.step_s
+        gaps: list[tuple[float, float]] = []
+        for n in range(round((end - self._from) / self.step_s) + 1):
+            at = self._from + n * self.step_s
+            if round(at, 3) in fresh:
+                continue
+            if gaps and at - gaps[-1][1] < 0.001:
+                at = gaps.pop()[0]
+            gaps.append((at, self._from + (n + 1) * self.step_s))
+        return [gap for gap in gaps if gap[1] - gap[0] > 1.5 * self.step_s]  # one may be a slow scrape
+
+    def _on_grid(self, at: float) -> float:
+        return math.floor(at / self.step_s) * self.step_s
+
+
+def series_name(query: Query | None, line: Line) -> str:
+    """What tells a query's series apart: the value of its one label, or all its labels."""
+    if query is not None:
+        return str(line.labels.get(query.by, "")) if query.by else ""
+    return ", ".join(f"{name}={value}" for name, value in sorted(line.labels.items()) if name != "__name__")

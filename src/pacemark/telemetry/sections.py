@@ -1,0 +1,254 @@
+"""What the report shows of the system beside the latency."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
+from pacemark.telemetry.queries import BY_NAME, QUERIES, Query
+from pacemark.telemetry.recorder import Telemetry
+from pacemark.telemetry.saturation import Saturation
+
+CHART_POINTS = 480
+_NAMED = 6
+"""Missing figures that a warning names."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """Figures of one unit that are read together."""
+
+    title: str
+    names: tuple[str, ...]
+    note: str = ""
+
+
+_PICTURES = (
+    _Picture("Processor, by service", ("cpu_all", "cpu"), "Of all cores of the machine."),
+    _Picture("Gateway's processor", ("gateway_cpu",), "Of one core: a worker cannot use more."),
+    _Picture("Requests a second, as nginx and the gateway count them", ("nginx_requests", "http_requests")),
+    _Picture(
+        "Latency, as the gateway's histogram has it",
+        ("http_p50", "http_p95", "http_p99"),
+        "Interpolated within the histogram's buckets: for its course, not for its value.",
+    ),
+    _Picture("Database sessions by state", ("db_sessions",)),
+    _Picture("Clients of the connection pool", ("pool_clients", "pool_waiting")),
+    _Picture("Time of a query, of a Redis command", ("db_query_time", "redis_command_time")),
+    _Picture("Longest transaction and longest wait for the pool", ("db_transaction", "pool_longest_wait")),
+    _Picture("Redis commands", ("redis_commands",)),
+    _Picture("Memory, by service", ("memory",)),
+)
+
+
+def sections(
+    telemetry: Telemetry, found: Sequence[Saturation], window: Window, *, end_s: float, client_p95: int | None
+) -> list[Section]:
+    """What saturated, in order; and every figure, in a table and over the run's own time up to ``end_s``."""
+    charts = [
+        chart for picture in _PICTURES if (chart := _chart(telemetry, picture, found, end_s)) is not None
+    ]
+    return [
+        _saturated(found, telemetry),
+        Section(
+            title="System",
+            summary=_compared(telemetry, client_p95),
+            note="What Prometheus had of the system over the measured window, "
+            f"a value every {telemetry.step_s:g} s.",
+            columns=[
+                Column(name="Figure"),
+                Column(name="Of"),
+                Column(name="Unit"),
+                Column(name="Before the load"),
+                Column(name="Mean"),
+                Column(name="Least"),
+                Column(name="Most"),
+                Column(name="Limit"),
+            ],
+            rows=[row for query in QUERIES if query.is_shown for row in _rows(telemetry, query, window)],
+            charts=charts,
+            is_background=True,
+        ),
+    ]
+
+
+def reasons(telemetry: Telemetry) -> list[Reason]:
+    """Warnings of what is not there."""
+    told = []
+    if telemetry.missing:
+        names = list(telemetry.missing)
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = f"Prometheus has nothing of {', '.join(names[:_NAMED])}{more}"
+        told.append(Reason(level="warning", text=text, remedy="`pacemark doctor` names what is not scraped"))
+    if telemetry.gaps:
+        spans = ", ".join(f"{start:g} to {end:g} s" for start, end in telemetry.gaps[:3])
+        why = f": {telemetry.lost}" if telemetry.lost else ""
+        told.append(Reason(level="warning", text=f"no telemetry from {spans}{why}", remedy="see Prometheus"))
+    elif telemetry.lost:
+        text = f"the telemetry's end is missing: {telemetry.lost}"
+        told.append(Reason(level="warning", text=text, remedy="see Prometheus"))
+    return told
+
+
+def one_line(first: Saturation) -> str:
+    """``a gateway's event loop is busy: Gateway's CPU, of one core 97 % (127.0.0.1:4444), limit > 80 %``."""
+    limit = first.query.limit
+    assert limit is not None
+    of = f" ({first.series})" if first.series else ""
+    unit = f" {first.query.unit}" if first.query.unit else ""
+    figure = f"{first.query.title} {_number(first.worst)}{unit}{of}"
+    return f"{limit.meaning}: {figure}, limit {limit.comparison} {limit.value:g}{unit}, {_when(first)}"
+
+
+def _when(one: Saturation) -> str:
+    return "before the load already" if one.was_before else f"from {one.at_s:.0f} s on"
+
+
+def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
+    if not telemetry.values.height:
+        summary = "Not known: there is no telemetry."
+    elif not found:
+        summary = "Nothing that was recorded went past its limit."
+    elif found[0].was_before:
+        summary = f"Only what was so before the load: {one_line(found[0])}."
+    else:
+        summary = f"The {found[0].query.resource}: {one_line(found[0])}."
+    return Section(
+        title="First to saturate",
+        summary=summary,
+        note="In the order in which they went past their limits, and within two scrapes by how far. "
+        "What is slow because of another comes after it.",
+        columns=[
+            Column(name="What"),
+            Column(name="Figure"),
+            Column(name="Of"),
+            Column(name="Worst"),
+            Column(name="Unit"),
+            Column(name="Limit"),
+            Column(name="Since", unit="s"),
+        ],
+        rows=[
+            [
+                one.query.resource,
+                one.query.title,
+                one.series or None,
+                _rounded(one.worst),
+                one.query.unit or None,
+                _limit(one.query),
+                "before the load" if one.was_before else round(one.at_s),
+            ]
+            for one in found
+        ],
+        is_background=True,
+    )
+
+
+def _compared(telemetry: Telemetry, client_p95: int | None) -> str:
+    """Client's P95 beside the bucket in which the gateway's is: that is all that a histogram tells."""
+    bounds = percentile_bounds(telemetry.buckets, 0.95)
+    if bounds is None or client_p95 is None:
+        return "The gateway's own latency over the window is not known."
+    low, high = bounds
+    own = f"above {low:g} ms" if math.isinf(high) else f"between {low:g} and {high:g} ms"
+    return (
+        f"P95 over the window: {client_p95} ms for the client, {own} for the gateway's own histogram. "
+        "The client also waits for the network, for what stands before the gateway and for the gateway to "
+        "take the request up; the gateway also counts scrapes."
+    )
+
+
+def percentile_bounds(buckets: Sequence[tuple[float, float]], share: float) -> tuple[float, float] | None:
+    """The bounds, in ms, of the bucket that holds the percentile; None without requests."""
+    if not buckets or buckets[-1][1] <= 0:
+        return None
+    rank = share * buckets[-1][1]
+    low = 0.0
+    for high, count in buckets:
+        if count >= rank:
+            return low, high
+        low = high
+    return None
+
+
+def _rows(telemetry: Telemetry, query: Query, window: Window) -> Iterable[list[str | int | float | None]]:
+    lines = telemetry.lines(query.name)
+    for series, points in lines.items():
+        before = [value for at_s, value in points if at_s < 0 and value is not None]
+        inside = [
+            value for at_s, value in points if window.from_s <= at_s < window.to_s and value is not None
+        ]
+        if not inside and not before:
+            continue
+        yield [
+            query.title,
+            series or None,
+            query.unit or None,
+            _rounded(before[-1]) if before else None,
+            _rounded(fmean(inside)) if inside else None,
+            _rounded(min(inside)) if inside else None,
+            _rounded(max(inside)) if inside else None,
+            _limit(query),
+        ]
+    if not lines:
+        missing = telemetry.missing.get(query.name, "no value in the run")
+        yield [query.title, missing, query.unit or None, None, None, None, None, _limit(query)]
+
+
+def _limit(query: Query) -> str | None:
+    return f"{query.limit.comparison} {query.limit.value:g}" if query.limit else None
+
+
+def _chart(
+    telemetry: Telemetry, picture: _Picture, found: Sequence[Saturation], end_s: float
+) -> Chart | None:
+    step_s = telemetry.step_s * max(1, math.ceil(end_s / telemetry.step_s / CHART_POINTS))
+    at_s = [round(n * step_s, 3) for n in range(math.ceil(end_s / step_s))]
+    series = []
+    for name in picture.names:
+        for of, points in telemetry.lines(name).items():
+            values: list[float | None] = [None] * len(at_s)
+            for at, value in points:
+                n = int(at // step_s)
+                if at >= 0 and value is not None and n < len(values):
+                    values[n] = max(_rounded(value), values[n] or 0.0)
+            if any(values):
+                title = BY_NAME[name].title
+                series.append(Series(name=of or title, values=values))
+    if not series or not at_s:
+        return None
+    return Chart(
+        title=picture.title,
+        note=picture.note,
+        unit=BY_NAME[picture.names[0]].unit or "number",
+        at=at_s,
+        series=series,
+        marks=[*_gaps(telemetry, end_s), *_past_limits(picture, found)],
+    )
+
+
+def _gaps(telemetry: Telemetry, end_s: float) -> list[Mark]:
+    return [
+        Mark(from_at=start, to_at=min(end, end_s), text="nothing recorded")
+        for start, end in telemetry.gaps
+        if start < end_s
+    ]
+
+
+def _past_limits(picture: _Picture, found: Sequence[Saturation]) -> list[Mark]:
+    """Where the first of the picture's figures went past its limit."""
+    first = next((one for one in found if one.query.name in picture.names and not one.was_before), None)
+    if first is None:
+        return []
+    return [Mark(from_at=first.at_s, to_at=first.at_s, text=f"past its limit: {first.query.title}")]
+
+
+def _rounded(value: float) -> float:
+    """Three digits, or all that stand before the point."""
+    if value == 0:
+        return 0.0
+    return round(value, max(0, 2 - math.floor(math.log10(abs(value)))))
+
+
+def _number(value: float) -> str:
+    return f"{_rounded(value):g}"

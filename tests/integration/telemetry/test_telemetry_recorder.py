@@ -1,0 +1,156 @@
+"""Telemetry from a real Prometheus: what was there, what was not, and what went past its limit."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_server import PrometheusServer
+
+from pacemark.errors import InputError
+from pacemark.results.record import Window
+from pacemark.telemetry import prometheus as client
+from pacemark.telemetry import recorder as recording
+from pacemark.telemetry.objectives import own_figures
+from pacemark.telemetry.observation import Observation, Observed, Observing
+from pacemark.telemetry.prometheus import Prometheus, PrometheusError, QueryError
+from pacemark.telemetry.recorder import Recorder
+from pacemark.workloads.objective import Objective
+
+pytestmark = pytest.mark.prometheus
+POOL = {"database": "mcp"}
+MINE = "sum(prometheus_http_requests_total) >= bool 0"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrometheusServer]:
+    monkeypatch.setattr(recording, "_POLL_S", 1.0)
+    running = PrometheusServer(tmp_path)
+    running.set("redis_up", 1)
+    running.set("pgbouncer_pools_client_waiting_connections", 0, **POOL)
+    with running:
+        yield running
+
+
+def observing(server: PrometheusServer, seconds: float, *promql: str) -> Observation:
+    return Observation(Observing(run_s=seconds, prometheus_url=server.url, promql=promql))
+
+
+def stopped(observation: Observation, start: float, seconds: float) -> Observed:
+    return observation.stop(start, Window(from_s=0, to_s=seconds))
+
+
+def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServer) -> None:
+    observation = observing(server, 12, MINE)
+    names = {finding.level: finding.detail for finding in observation.findings}
+    assert f"{server.url} has 3 of" in names["ok"]  # redis_up, pool_waiting and our own
+    assert "nothing of http_requests, http_errors" in names["warning"]
+    observation.start()
+    start = time.time()
+    time.sleep(3)
+    server.set("pgbouncer_pools_client_waiting_connections", 16, **POOL)
+    time.sleep(8)
+    observed = stopped(observation, start, 11)
+    assert observed.telemetry is not None
+    (found,) = observed.saturated(11)
+    assert (found.query.name, found.worst) == ("pool_waiting", 16)
+    assert found.at_s == pytest.approx(3.5, abs=1.6)
+    assert "first to saturate was the pool: clients wait for a connection" in (
+        observed.first_to_saturate(11)[0].text
+    )
+    assert set(observed.telemetry.lines("redis_up")) == {""}
+    objective = Objective.parse(f"promql {MINE} >= 1")
+    own = own_figures([objective], observed.telemetry, Window(from_s=0, to_s=11))
+    assert own[(MINE, "")].value == 1
+    saturated, system = observed.sections(Window(from_s=0, to_s=11), 11, 231)
+    assert saturated.rows[0][:4] == ["pool", "Clients that wait for PgBouncer's pool", None, 16]
+    assert "Prometheus has nothing of http_requests" in observed.reasons[0].text
+    assert ["HTTP requests", "no such series", "1/s", *[None] * 5] in system.rows
+
+
+def test_a_prometheus_that_is_killed_costs_a_gap(server: PrometheusServer) -> None:
+    observation = observing(server, 16)
+    observation.start()
+    start = time.time()
+    time.sleep(4)
+    server.kill()
+    gone_s = time.time() - start
+    time.sleep(5)
+    server.start()
+    back_s = time.time() - start
+    time.sleep(4)
+    observed = stopped(observation, start, 16)
+    assert observed.telemetry is not None
+    ((from_s, to_s),) = observed.telemetry.gaps
+    assert from_s == pytest.approx(gone_s, abs=3.5)
+    assert to_s == pytest.approx(back_s, abs=2.5)
+    at = [at_s for at_s, _ in observed.telemetry.lines("redis_up")[""]]
+    assert min(at) < from_s
+    assert max(at) >= to_s
+    assert not [at_s for at_s in at if from_s <= at_s < to_s]
+    assert any("no telemetry from" in reason.text for reason in observed.reasons)
+
+
+def test_a_prometheus_that_does_not_come_back_leaves_what_was_read(server: PrometheusServer) -> None:
+    observation = observing(server, 10)
+    observation.start()
+    start = time.time()
+    time.sleep(4)
+    server.kill()
+    time.sleep(2)
+    observed = stopped(observation, start, 6)
+    assert observed.telemetry is not None
+    assert observed.telemetry.lines("redis_up")[""]
+    (reason,) = [one for one in observed.reasons if "nothing of" not in one.text]
+    assert reason.level == "warning"
+    assert server.url in reason.text
+    server.start()
+
+
+def test_one_that_is_not_there_is_a_warning_and_a_reason() -> None:
+    observation = Observation(Observing(run_s=10, prometheus_url="http://127.0.0.1:9"))
+    (finding,) = observation.findings
+    assert (finding.level, "127.0.0.1:9" in finding.detail) == ("warning", True)
+    observation.start()
+    observed = observation.stop(time.time(), Window(from_s=0, to_s=1))
+    assert observed.telemetry is None
+    assert [reason.text.startswith("no telemetry: ") for reason in observed.reasons] == [True]
+    with pytest.raises(InputError):
+        Observation(Observing(run_s=10, prometheus_url="localhost"))
+
+
+def test_a_query_that_is_refused_says_so_and_stops_no_other(server: PrometheusServer) -> None:
+    with Prometheus(server.url) as prometheus, pytest.raises(QueryError, match="parse error"):
+        prometheus.now("sum(")
+    recorder = Recorder(Prometheus(server.url), 10, ["sum("])
+    recorder.check()
+    assert "parse error" in recorder.missing["sum("]
+    assert "redis_up" not in recorder.missing
+    recorder.abandon()
+
+
+def test_a_range_of_more_points_than_prometheus_gives(
+    server: PrometheusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_POINTS", 7)
+    with Prometheus(server.url) as prometheus:
+        end = time.time()
+        (line,) = prometheus.over("vector(1)", end - 30, end, 1)
+    assert [round(point.at - end) for point in line.points] == list(range(-30, 1))
+
+
+def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:
+    server._exporter.shutdown()
+    server._exporter.server_close()
+    deadline = time.monotonic() + 10
+    with Prometheus(server.url) as prometheus:
+        while all(target.is_up for target in prometheus.targets()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    (warning, *_) = [one for one in observing(server, 10).findings if one.level == "warning"]
+    assert warning.detail.startswith("cannot scrape exporter 127.0.0.1:")
+
+
+def test_what_scrapes_nothing_is_no_source(server: PrometheusServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prometheus, "targets", lambda _: [])
+    with pytest.raises(PrometheusError, match="scrapes nothing"):
+        Recorder(Prometheus(server.url), 10)

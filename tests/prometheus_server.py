@@ -1,0 +1,81 @@
+"""A real Prometheus on loopback, and an exporter whose figures a test sets."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from pacemark.gateway.spec import free_ports
+
+_CONFIG = """
+global: {{ scrape_interval: 1s }}
+scrape_configs:
+  - job_name: prometheus
+    static_configs: [{{ targets: ['127.0.0.1:{own}'] }}]
+  - job_name: exporter
+    static_configs: [{{ targets: ['127.0.0.1:{exporter}'] }}]
+"""
+
+
+class PrometheusServer:
+    """Scrapes itself and the exporter every second; may be killed and started again on the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        port, self._exporter_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{port}"
+        self._config = folder / "prometheus.yml"
+        self._config.write_text(_CONFIG.format(own=port, exporter=self._exporter_port), encoding="utf-8")
+        self._registry = CollectorRegistry()
+        self._gauges: dict[str, Gauge] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """What the exporter says from now on."""
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(name, name, list(labels), registry=self._registry)
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def start(self) -> None:
+        """Start it, and wait until it has scraped the exporter."""
+        command = [shutil.which("prometheus"), f"--config.file={self._config}"]
+        command += [f"--storage.tsdb.path={self._folder / 'data'}"]
+        command += [f"--web.listen-address={self.url.removeprefix('http://')}"]
+        with (self._folder / "prometheus.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while not self._has_scraped():
+            assert self._process.poll() is None, (self._folder / "prometheus.log").read_text("utf-8")
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """As an out-of-memory killer would."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        self._exporter, _ = start_http_server(self._exporter_port, "127.0.0.1", self._registry)
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._exporter.shutdown()
+        self._exporter.server_close()
+
+    def _has_scraped(self) -> bool:
+        try:
+            answer = httpx.get(f"{self.url}/api/v1/query", params={"query": "up == 1"}).json()
+        except httpx.HTTPError:
+            return False
+        return len(answer["data"]["result"]) == 2

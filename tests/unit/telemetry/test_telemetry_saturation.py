@@ -1,0 +1,120 @@
+"""What saturated first, from figures over time."""
+
+import polars as pl
+import pytest
+
+from pacemark.telemetry.queries import QUERIES, Limit, Query
+from pacemark.telemetry.recorder import SCHEMA, Telemetry
+from pacemark.telemetry.saturation import saturations
+from pacemark.telemetry.sections import one_line, percentile_bounds
+
+STEP_S = 5.0
+CALM = {"gateway_cpu": 40.0, "pool_waiting": 0.0, "redis_up": 1.0, "db_transaction": 0.2}
+
+
+def recorded(**lines: list[float | None]) -> Telemetry:
+    """A value every 5 s from the start of the load on, after one before it; None where nothing was recorded.
+
+    The series of all are ``a``. Those that are not named stay calm.
+    """
+    length = max(map(len, lines.values()))
+    every = {name: [value] * length for name, value in CALM.items()} | lines
+    rows = [
+        (n * STEP_S, name, "a", value)
+        for name, values in every.items()
+        for n, value in enumerate([CALM.get(name), *values], -1)
+        if value is not None
+    ]
+    return Telemetry(STEP_S, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+
+
+def names(telemetry: Telemetry, until_s: float = 1000) -> list[str]:
+    return [one.query.name for one in saturations(telemetry, until_s=until_s)]
+
+
+def test_nothing_is_found_where_all_stays_calm() -> None:
+    assert names(recorded(gateway_cpu=[79.9] * 9)) == []
+
+
+def test_the_first_past_its_limit_comes_first() -> None:
+    late_and_far = [40.0] * 6 + [400.0] * 6
+    early = [0.0] * 2 + [1.0] * 10
+    assert names(recorded(gateway_cpu=late_and_far, pool_waiting=early)) == ["pool_waiting", "gateway_cpu"]
+
+
+def test_of_two_at_once_the_one_that_is_further_past_its_limit() -> None:
+    assert names(recorded(gateway_cpu=[81.0] * 6, db_transaction=[30.0] * 6)) == [
+        "db_transaction",
+        "gateway_cpu",
+    ]
+    assert names(recorded(gateway_cpu=[99.0] * 6, redis_up=[0.0] * 6)) == ["redis_up", "gateway_cpu"]
+
+
+@pytest.mark.parametrize(
+    ("values", "since"),
+    [
+        ([90.0, 90.0, 70.0, 90.0, 90.0, 70.0], None),
+        ([70.0, 90.0, 90.0, 90.0, 70.0, 70.0], 5.0),
+        ([90.0, 90.0, None, None, 90.0, 90.0], None),
+        ([70.0, 70.0, 70.0, 70.0, 90.0, 90.0], None),
+    ],
+)
+def test_a_limit_says_for_how_long_it_must_be_passed(values: list[float | None], since: float | None) -> None:
+    found = saturations(recorded(gateway_cpu=values), until_s=1000)
+    assert [one.at_s for one in found] == ([] if since is None else [since])
+
+
+def test_what_was_so_before_the_load_comes_last() -> None:
+    before = recorded(gateway_cpu=[90.0] * 4)
+    busy = pl.DataFrame([(-STEP_S, "pool_waiting", "a", 3.0)], schema=SCHEMA, orient="row")
+    calm = before.values.filter(pl.col("name") != "pool_waiting")
+    later = busy.with_columns(at_s=pl.lit(0.0)), busy.with_columns(at_s=pl.lit(5.0))
+    telemetry = Telemetry(STEP_S, pl.concat([calm, busy, *later]))
+    assert names(telemetry) == ["gateway_cpu", "pool_waiting"]
+    assert "before the load already" in one_line(saturations(telemetry, until_s=1000)[1])
+
+
+def test_what_happens_after_the_load_is_not_of_it() -> None:
+    assert names(recorded(gateway_cpu=[40.0] * 4 + [99.0] * 4), until_s=15) == []
+
+
+def test_a_symptom_is_no_cause() -> None:
+    assert names(recorded(http_p95=[4000.0] * 6, http_errors=[50.0] * 6)) == []
+
+
+def test_one_line_has_figure_limit_and_moment() -> None:
+    (found,) = saturations(recorded(gateway_cpu=[40.0, 40.0, 97.25, 96.0, 95.0]), until_s=1000)
+    assert one_line(found) == (
+        "a gateway's event loop is busy: one worker can use one core: "
+        "Gateway's CPU, of one core 97.2 % (a), limit > 80 %, from 10 s on"
+    )
+
+
+def test_every_limit_can_be_crossed_and_kept() -> None:
+    for query in QUERIES:
+        if query.limit:
+            step = 1 if query.limit.comparison == ">" else -1
+            assert query.limit.is_crossed_by(query.limit.value + step)
+            assert not query.limit.is_crossed_by(query.limit.value)
+
+
+def test_names_are_unique_and_windows_are_filled_in() -> None:
+    assert len({query.name for query in QUERIES}) == len(QUERIES)
+    assert not any("$" in query.over("20s") for query in QUERIES)
+    assert Query("a", "A", "redis", "rate(x[$window])", "", limit=Limit(">", 1, 1, "m")).over("5s") == (
+        "rate(x[5s])"
+    )
+
+
+BUCKETS = [(100.0, 50.0), (250.0, 94.0), (500.0, 96.0), (float("inf"), 100.0)]
+
+
+@pytest.mark.parametrize(
+    ("share", "bounds"), [(0.5, (0, 100)), (0.95, (250, 500)), (0.99, (500, float("inf")))]
+)
+def test_a_histogram_tells_between_which_bounds_a_percentile_is(
+    share: float, bounds: tuple[float, float]
+) -> None:
+    assert percentile_bounds(BUCKETS, share) == bounds
+    assert percentile_bounds([], share) is None
+    assert percentile_bounds([(1.0, 0.0)], share) is None
