@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pacemark import distributed, report
+from pacemark import distributed
 from pacemark.asked import Asked
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
@@ -28,6 +28,7 @@ from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.plan import load_properties, render
 from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
+from pacemark.report.files import write_all, write_without_samples
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.growing import GrowingDigest
 from pacemark.results.measurements.model import ProcessReading, Subject
@@ -102,7 +103,7 @@ def run(
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after, observed))
     record.save_to(directory)
-    report.write_all(directory, record, digest, summarize(digest, window=asked.window))
+    write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
 
 
@@ -158,7 +159,7 @@ def _without_samples(
 ) -> tuple[RunRecord, Path]:
     record = unmeasured(begun, reasons).model_copy(update={"interrupted": interrupted})
     record.save_to(directory)
-    report.write_without_samples(directory, record)
+    write_without_samples(directory, record)
     return record, directory
 
 

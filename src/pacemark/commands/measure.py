@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pacemark import report
 from pacemark.asked import Asked
 from pacemark.commands.compare import ended
 from pacemark.commands.terminal import (
@@ -44,6 +43,7 @@ from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.probing import most_seconds
 from pacemark.report import comparison_page
 from pacemark.report import console as show
+from pacemark.report.overview import write_overview
 from pacemark.report.progress import RunProgress
 from pacemark.results import baselines, history
 from pacemark.results.record import RunRecord
@@ -241,7 +241,7 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
 
 def _overview(folder: Path) -> None:
     try:
-        report.write_overview(folder)
+        write_overview(folder)
     except InputError as error:
         complain(f"the page of all runs was not written: {error}")
 

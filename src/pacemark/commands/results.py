@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pacemark import report
 from pacemark.commands.terminal import AsJson, complain, out, print_json, say, tell
 from pacemark.errors import InputError
 from pacemark.report import console as show
+from pacemark.report.document import summary_document
 from pacemark.results import baselines
 from pacemark.settings import milliseconds, seconds
 from pacemark.stats import Question, answer
@@ -61,7 +61,7 @@ def stats(
     if as_json:
         judged = [one.model_dump(mode="json") for one in found.objectives]
         corrected = found.correction.figures if found.correction else None
-        document = report.summary_document(found.summary, corrected)
+        document = summary_document(found.summary, corrected)
         print_json(document | ({"objectives": judged} if judged else {}))
     else:
         out.print(show.summary_table(found.summary))
@@ -84,16 +84,19 @@ def report_command(
     """Write the HTML report, summary.json and summary.md of a run, a JTL or a digest.
 
     Of a folder of results, the page that lists all its runs."""
-    if report.is_results(source):
+    from pacemark.report.files import write_all  # a quarter of a second to import
+    from pacemark.report.overview import is_results, write_overview
+
+    if is_results(source):
         if out_dir or expected_interval:
             raise InputError("the page of all runs takes no options", "it is written into the folder itself")
-        say(f"{report.write_overview(source)}")
+        say(f"{write_overview(source)}")
         return
     interval_ms = None if expected_interval is None else milliseconds(expected_interval)
     found = answer(Question(source=source, expected_interval_ms=interval_ms))
     directory = out_dir or (source if source.is_dir() else Path("pacemark-report"))
     directory.mkdir(parents=True, exist_ok=True)
-    report.write_all(
+    write_all(
         directory,
         found.record,
         found.digest,

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "report"))
 
 from report_examples import HOSTILE, example
 
-from pacemark import report
+from pacemark.report.files import write_all
+from pacemark.report.overview import write_overview
 
 ARGUMENTS = (
     "--headless=new",
@@ -56,7 +57,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A failed run with a label that is a script."""
     directory = tmp_path_factory.mktemp("page")
     run = example(directory, "fail", seconds=120, rate=40, extra=(HOSTILE,))
-    report.write_all(directory, *run)
+    write_all(directory, *run)
     return directory / "index.html"
 
 
@@ -69,11 +70,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         directory.mkdir(parents=True)
         run = example(directory, verdict)
         run.record.save_to(directory)
-        report.write_all(directory, *run)
+        write_all(directory, *run)
     broken = folder / "rest_api_baseline" / "0"
     broken.mkdir()
     (broken / "run.json").write_text("{}")
-    report.write_overview(folder)
+    write_overview(folder)
     return folder
 
 

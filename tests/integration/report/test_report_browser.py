@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from pacemark import report
+from pacemark.report.files import write_all
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import summarize
 
@@ -381,7 +381,7 @@ def test_a_value_without_neighbours_is_seen(browser: Chrome, tmp_path: Path) -> 
     jtl = tmp_path / "samples.jtl"
     jtl.write_text("\n".join(["timeStamp,elapsed,label,responseMessage,success", *rows, ""]))
     digest = Digest.from_jtl(jtl)
-    report.write_all(tmp_path, None, digest, summarize(digest), title="two seconds")
+    write_all(tmp_path, None, digest, summarize(digest), title="two seconds")
     browser.get((tmp_path / "index.html").as_uri())
     picture(browser, "latency")
     assert coloured(browser, "latency", "--c3") > 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from report_examples import Run
 
-from pacemark.report import write_all
+from pacemark.report.files import write_all
 from pacemark.report.atomic import write_text
 
 

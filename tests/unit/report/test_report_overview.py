@@ -7,7 +7,8 @@ from lxml.html import HtmlElement, fromstring
 from report_examples import HOSTILE, Run
 
 from pacemark.errors import InputError
-from pacemark.report import is_results, write_all, write_overview
+from pacemark.report.files import write_all
+from pacemark.report.overview import is_results, write_overview
 
 
 def _kept(folder: Path, name: str, run: Run) -> Path:
