@@ -1,4 +1,5 @@
-"""The gateway's own Python environment: made once with uv from a locked, hashed list, in the user's cache."""
+"""Python environments of their own, for the gateway and for an exporter: made once with uv from a locked,
+hashed list, in the user's cache."""
 
 import fcntl
 import hashlib
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from pacemark.errors import SetupError
 
 PACKAGE = "mcp-contextforge-gateway"
 _ANOTHER = "PACEMARK_GATEWAY_PYTHON"
-_ASK_VERSION = f"from importlib.metadata import version; print(version({PACKAGE!r}))"
+_ASK_VERSION = "from importlib.metadata import version; print(version({package!r}))"
 
 Progress = Callable[[str], None]
 
@@ -31,6 +33,28 @@ class GatewayEnvironment:
 
     python: Path
     version: str
+
+
+@dataclass(frozen=True)
+class _Locked:
+    """What an environment is made of."""
+
+    folder: str
+    package: str
+    what: str
+    list_file: str
+    """Beside this module: every package that is installed, with hashes; no other is."""
+
+
+_GATEWAY = _Locked("gateway", PACKAGE, "the gateway", "gateway-requirements.txt")
+_POOL_EXPORTER = _Locked(
+    # Debian's package of it crashes on Debian's PgBouncer. The list has psycopg2-binary in the place of its
+    # psycopg2, which a compiler would have to build.
+    "pgbouncer-exporter",
+    "prometheus-pgbouncer-exporter",
+    "PgBouncer's exporter",
+    "exporter-requirements.txt",
+)
 
 
 def ensure_environment(
@@ -49,30 +73,43 @@ def ensure_environment(
         SetupError: it cannot be made; one line says why.
     """
     if python := os.environ.get(_ANOTHER):
-        return GatewayEnvironment(Path(python), _installed_version(Path(python)))
-    home = (cache or cache_root() / "gateway").absolute() / _key()
+        return GatewayEnvironment(Path(python), _installed_version(Path(python), _GATEWAY))
+    return GatewayEnvironment(*_ensure(_GATEWAY, progress, cache))
+
+
+def ensure_pool_exporter(progress: Progress = lambda _: None) -> Path:
+    """PgBouncer's exporter, as a program; made when it is missing.
+
+    Raises:
+        SetupError: it cannot be made; one line says why.
+    """
+    python, _ = _ensure(_POOL_EXPORTER, progress, None)
+    return python.with_name("pgbouncer-exporter")
+
+
+def _ensure(locked: _Locked, progress: Progress, cache: Path | None) -> tuple[Path, str]:
+    """Its Python, and the version of its package."""
+    home = (cache or cache_root() / locked.folder).absolute() / _key(locked)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(home.with_suffix(".lock"), progress) as lock_fd:
+        with _held(home.with_suffix(".lock"), locked, progress) as lock_fd:
             if not _is_complete(home):
-                _build(home, lock_fd, progress)
-            return GatewayEnvironment(_python(home), _marker(home).read_text(encoding="utf-8").strip())
+                _build(home, locked, lock_fd, progress)
+            return _python(home), _marker(home).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SetupError(
-            f"the gateway's environment cannot be made in {home}: {error.strerror or error}",
+            f"the environment of {locked.what} cannot be made in {home}: {error.strerror or error}",
             "make room and check the permissions, then try again",
         ) from error
 
 
-def _key() -> str:
-    facts = (
-        f"{_lock_text()}{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
-    )
-    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+def _key(locked: _Locked) -> str:
+    facts = (platform.python_implementation(), platform.python_version(), platform.machine())
+    return hashlib.sha256((_lock_text(locked) + " ".join(facts)).encode()).hexdigest()[:16]
 
 
-def _lock_text() -> str:
-    return (resources.files("pacemark.gateway") / "gateway-requirements.txt").read_text(encoding="utf-8")
+def _lock_text(locked: _Locked) -> str:
+    return (resources.files("pacemark.gateway") / locked.list_file).read_text(encoding="utf-8")
 
 
 def _python(home: Path) -> Path:
@@ -89,40 +126,39 @@ def _is_complete(home: Path) -> bool:
 
 
 @contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[int]:
+def _held(path: Path, locked: _Locked, progress: Progress) -> Iterator[int]:
     """Hold the lock. uv inherits it, so that one whose Pacemark was killed is waited for too."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress("waiting for another Pacemark that is installing the gateway")
+            progress(f"waiting for another Pacemark that is installing {locked.what}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
-def _build(home: Path, lock_fd: int, progress: Progress) -> None:
+def _build(home: Path, locked: _Locked, lock_fd: int, progress: Progress) -> None:
     """Make it in place, since environments cannot be moved; what an interrupted one left is removed."""
     if home.exists():
         shutil.rmtree(home)
-    packages = sum("==" in line for line in _lock_text().splitlines())
-    progress(f"making an environment for the gateway ({packages} packages at most)")
-    _uv("venv", "--quiet", "--python", sys.executable, str(home), lock_fd=lock_fd, progress=progress)
+    packages = sum("==" in line for line in _lock_text(locked).splitlines())
+    progress(f"making an environment for {locked.what} ({packages} packages at most)")
+    uv_run = partial(_uv, locked, lock_fd, progress)
+    uv_run("venv", "--quiet", "--python", sys.executable, str(home))
     lock = home / "requirements.txt"
-    lock.write_text(_lock_text(), encoding="utf-8")
-    _uv(
-        *("pip", "install", "--python", str(_python(home)), "--require-hashes", "--compile-bytecode"),
-        *("--requirements", str(lock)),
-        lock_fd=lock_fd,
-        progress=progress,
+    lock.write_text(_lock_text(locked), encoding="utf-8")
+    uv_run(
+        *("pip", "install", "--python", str(_python(home)), "--require-hashes", "--no-deps"),
+        *("--compile-bytecode", "--requirements", str(lock)),
     )
-    version = _installed_version(_python(home))
-    partial = home / "complete.partial"
-    partial.write_text(version + "\n", encoding="utf-8")
-    partial.replace(_marker(home))
-    progress(f"installed {PACKAGE} {version}")
+    version = _installed_version(_python(home), locked)
+    unfinished = home / "complete.partial"
+    unfinished.write_text(version + "\n", encoding="utf-8")
+    unfinished.replace(_marker(home))
+    progress(f"installed {locked.package} {version}")
 
 
-def _uv(*args: str, lock_fd: int, progress: Progress) -> None:
+def _uv(locked: _Locked, lock_fd: int, progress: Progress, *args: str) -> None:
     said: list[str] = []
     with subprocess.Popen(
         [uv.find_uv_bin(), *args],
@@ -140,7 +176,7 @@ def _uv(*args: str, lock_fd: int, progress: Progress) -> None:
         start = next((n for n, line in enumerate(said) if line.startswith("error")), 0)
         why = " ".join(said[start:])
         raise SetupError(
-            f"the gateway cannot be installed: {why or f'uv ended with {running.returncode}'}", _hint(why)
+            f"{locked.what} cannot be installed: {why or f'uv ended with {running.returncode}'}", _hint(why)
         )
 
 
@@ -154,11 +190,17 @@ def _hint(why: str) -> str:
     return f"try again; another Python that has the gateway can be named by {_ANOTHER}"
 
 
-def _installed_version(python: Path) -> str:
+def _installed_version(python: Path, locked: _Locked) -> str:
     try:
         asked = subprocess.run(
-            [str(python), "-c", _ASK_VERSION], capture_output=True, text=True, timeout=60, check=True
+            [str(python), "-c", _ASK_VERSION.format(package=locked.package)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        raise SetupError(f"{python} has no {PACKAGE}", f"install it there, or unset {_ANOTHER}") from None
+        raise SetupError(
+            f"{python} has no {locked.package}", f"install it there, or unset {_ANOTHER}"
+        ) from None
     return asked.stdout.strip()

@@ -156,7 +156,7 @@ def free_ports(count: int) -> list[int]:
     for port in SystemRandom().sample(_PORTS, k=len(_PORTS)):
         if len(found) == count:
             return found
-        if _is_free(port):
+        if is_free(port):
             found.append(port)
     raise SetupError(
         f"{count} free ports were not found in {_PORTS.start}-{_PORTS.stop - 1}", "end what holds them"
@@ -172,7 +172,7 @@ def adjacent_ports(count: int) -> list[int]:
     starts = range(_PORTS.start, _PORTS.stop - count)
     for start in SystemRandom().sample(starts, k=len(starts)):
         ports = list(range(start, start + count))
-        if all(map(_is_free, ports)):
+        if all(map(is_free, ports)):
             return ports
     raise SetupError(
         f"{count} adjacent free ports were not found in {_PORTS.start}-{_PORTS.stop - 1}",
@@ -180,7 +180,8 @@ def adjacent_ports(count: int) -> list[int]:
     )
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nothing on loopback has the port."""
     with socket.socket() as tried:
         try:
             tried.bind((LOOPBACK, port))

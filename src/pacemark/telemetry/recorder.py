@@ -72,7 +72,9 @@ class Recorder:
         interval_s = max(target.interval_s for target in self.targets)
         self.step_s = max(interval_s, math.ceil(run_s / POINTS))
         window = f"{max(SCRAPES_A_RATE * interval_s, self.step_s):g}s"
-        self._queries = {query.name: (query.over(window), query) for query in QUERIES}
+        self._queries: dict[str, tuple[str, Query | None]] = {
+            query.name: (query.over(window), query) for query in QUERIES
+        }
         for promql in others:
             if promql not in BY_NAME:
                 self._queries[promql] = (promql, None)
