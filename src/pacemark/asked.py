@@ -53,6 +53,8 @@ class Asked:
     connection: Connection = DIRECT
     identities: Identities | None = None
     """One token a thread, instead of the one in ``credentials``."""
+    gateway_urls: tuple[str, ...] = ()
+    """The own URL of each gateway process behind ``url``, where Pacemark knows it."""
     prometheus_url: str = ""
     """Where the telemetry comes from; empty: there is none."""
     prometheus_token: str = field(default="", repr=False)

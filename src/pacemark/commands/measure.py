@@ -196,7 +196,8 @@ def run_command(
                 server_urls=at.server_urls,
                 connection=connection,
                 identities=identities,
-                prometheus_url=os.environ.get("PROMETHEUS_URL") or file.prometheus or "",
+                prometheus_url=os.environ.get("PROMETHEUS_URL") or file.prometheus or at.prometheus_url,
+                gateway_urls=at.gateway_urls,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
                 workers=machines,
             )

@@ -1,20 +1,39 @@
 """The local stack."""
 
+from typing import Annotated
+
 import typer
 
 from pacemark.commands.terminal import out, say, tell
-from pacemark.errors import Exit
+from pacemark.errors import Exit, InputError
 from pacemark.gateway import stack as local_stack
+from pacemark.gateway.full.ports import PORTS, chosen_ports
 from pacemark.report import console as show
 
 stack_app = typer.Typer(help="A local gateway with MCP servers.", rich_markup_mode=None)
 
 
 @stack_app.command("up")
-def stack_up() -> None:
+def stack_up(
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="nginx, three gateways, PgBouncer, PostgreSQL, Redis, Prometheus, exporters."
+        ),
+    ] = False,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PORT", help=f"Move one of --full's: {', '.join(PORTS)}."),
+    ] = None,
+) -> None:
     """Start a local gateway with its MCP test servers, and leave it running."""
-    running = local_stack.Stack.up(detached=True, progress=tell)
+    if port and not full:
+        raise InputError("--port goes with --full", "the small stack takes free ports")
+    ports = chosen_ports(port or ()) if full else None
+    running = local_stack.Stack.up(detached=True, progress=tell, full_ports=ports)
     say(f"gateway {running.gateway_version} at {running.url}")
+    if running.prometheus_url:
+        say(f"prometheus at {running.prometheus_url}")
     say(f"next: pacemark run rest_api_baseline --gateway {running.url} --scale local")
 
 

@@ -46,7 +46,7 @@ class Launcher:
         self._spec = spec
         self._secrets = secrets
         self._signals_fd = signals_fd
-        self._prefix = _die_with_me()
+        self._with_me = _die_with_me()
         self._running: dict[str, tuple[Service, subprocess.Popen[bytes]]] = {}
         me = psutil.Process()
         self._state = State(pid=me.pid, pid_created=me.create_time(), started=time.time())
@@ -70,6 +70,8 @@ class Launcher:
             self._save("stopped", self._state.reason)
         finally:
             self._stop_all()
+            for folder in self._spec.remove_after:
+                shutil.rmtree(folder, ignore_errors=True)
             if self._spec.remove_data_dir and not self._spec.detached:
                 shutil.rmtree(self._spec.data_dir, ignore_errors=True)
         return 1 if self._state.reason else 0
@@ -81,11 +83,8 @@ class Launcher:
         begun = time.monotonic()
         while waiting:
             for service in list(waiting.values()):
-                self._check_alive(service)
-                if is_ready(service, self._env(service), self._running[service.name][1].pid):
-                    self._check_alive(service)
+                if self._has_come(service):
                     del waiting[service.name]
-                    self._state.services[service.name].ready = True
                     self._save("starting")
                 elif time.monotonic() - begun > service.ready_s:
                     raise _StartError(
@@ -94,11 +93,37 @@ class Launcher:
             if waiting:
                 self._pause()
 
+    def _has_come(self, service: Service) -> bool:
+        """Whether it is ready now; a task, whether it has ended well, and it is gone then.
+
+        Raises:
+            _StartError: it has ended otherwise.
+        """
+        child = self._running[service.name][1]
+        if service.ends and child.poll() == 0:
+            _sweep(self._running.pop(service.name)[1].pid)
+            del self._state.services[service.name]
+            return True
+        self._check_alive(service)
+        if not is_ready(service, self._env(service), child.pid):
+            return False
+        self._check_alive(service)
+        self._state.services[service.name].ready = True
+        return True
+
+    def _prefix(self, service: Service) -> list[str]:
+        """What makes it another user's, and lets it die with the launcher; in this order, since the kernel
+        forgets the second when a process changes its user."""
+        if not service.user or os.geteuid() != 0:
+            return self._with_me
+        user = f"--reuid={service.user}", f"--regid={service.user}", "--init-groups"
+        return ["setpriv", *user, *(self._with_me[1:] or ["--"])]
+
     def _spawn(self, service: Service) -> None:
         try:
             with self._log(service).open("ab") as log:
                 child = subprocess.Popen(
-                    [*self._prefix, *service.argv],
+                    [*self._prefix(service), *service.argv],
                     cwd=service.cwd,
                     env=self._env(service),
                     stdin=subprocess.DEVNULL,

@@ -24,6 +24,8 @@ def is_ready(service: Service, env: dict[str, str], pid: int) -> bool:
             return _tcp(probe) and _listens(pid, probe.port)
         case CommandProbe() as probe:
             return _command(probe, service, env)
+        case None:
+            return False  # a task: it is ready when it has ended
 
 
 def _listens(pid: int, port: int | None) -> bool:

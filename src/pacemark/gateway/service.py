@@ -50,7 +50,12 @@ class Service(_Frozen):
     """Its whole environment but for the secrets."""
     secret_env: tuple[str, ...] = ()
     """Names of the secrets that it gets as environment variables."""
-    probe: Probe
+    probe: Probe | None
+    """None for a task."""
+    ends: bool = False
+    """Whether it is a task: ready when it has ended with exit status 0."""
+    user: str = ""
+    """Whose process it is where the launcher is root's; empty, and elsewhere: the launcher's user."""
     ready_s: float = 90.0
     """Seconds it may take to be ready."""
     stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
@@ -68,6 +73,8 @@ class Spec(_Frozen):
     """Whether it outlives the process that started it; else the end of standard input stops it."""
     remove_data_dir: bool = False
     """Whether the directory is removed once everything is down; only when not detached."""
+    remove_after: tuple[Path, ...] = ()
+    """Directories that are removed once everything is down, always."""
     levels: tuple[tuple[Service, ...], ...]
 
 

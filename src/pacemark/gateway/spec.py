@@ -26,7 +26,7 @@ _PORTS = range(20_000, 32_000)
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """All that a service sees of the caller's environment: the caller's own gateway variables stay outside."""
 
-_MEASURABLE = {
+MEASURABLE = {
     # else 429 after 100 requests a minute, and a lockout of 15 minutes after five of those
     "RATE_LIMITING_ENABLED": "false",
     # else registering a server on loopback is refused
@@ -47,6 +47,7 @@ _MEASURABLE = {
     "LOG_LEVEL": "ERROR",
     "DISABLE_ACCESS_LOG": "true",
 }
+"""Settings without which what is measured is not the gateway."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,19 @@ def stack_spec(
     empty, scratch = data_dir / "empty", data_dir / "tmp"
     for folder in (empty, scratch):
         folder.mkdir()
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     # The gateway's lock files are in TMPDIR: shared, one stack would wait for another's.
-    base = inherited | {"HOME": str(empty), "TMPDIR": str(scratch)}
+    base = inherited() | {"HOME": str(empty), "TMPDIR": str(scratch)}
     own = {**base, "PLATFORM_ADMIN_EMAIL": admin_email, **extra_env}
     gateway = _gateway(environment, ports[GATEWAY][0], data_dir, own)
-    servers = [_server(name, ports[name], empty, base) for name in TEST_SERVERS]
+    servers = [server(name, ports[name], empty, base) for name in TEST_SERVERS]
     return Spec(
         data_dir=data_dir, detached=detached, remove_data_dir=temporary, levels=((gateway, *servers),)
     )
+
+
+def inherited() -> dict[str, str]:
+    """What services get of the caller's environment."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Mapping[str, str]) -> Service:
@@ -116,7 +121,7 @@ def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Ma
             *("--timeout-graceful-shutdown", "3"),
         ),
         cwd=data_dir / "empty",
-        env={**_MEASURABLE, **own, **env},
+        env={**MEASURABLE, **own, **env},
         secret_env=("JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "PLATFORM_ADMIN_PASSWORD"),
         probe=HttpProbe(url=f"{url}/ready"),
         ready_s=120.0,
@@ -124,14 +129,15 @@ def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Ma
     )
 
 
-def _server(name: str, ports: list[int], cwd: Path, env: dict[str, str]) -> Service:
+def server(name: str, ports: list[int], cwd: Path, env: Mapping[str, str]) -> Service:
+    """An MCP test server, on one port or on several."""
     url = f"http://{LOOPBACK}:{ports[0]}"
     given = (part for port in ports for part in ("--port", str(port)))
     return Service(
         name=name,
         argv=(sys.executable, "-m", f"pacemark.gateway.servers.{name}", *given),
         cwd=cwd,
-        env=env,
+        env=dict(env),
         probe=HttpProbe(url=f"{url}/health"),
         ready_s=60.0,
         url=url,

@@ -1,4 +1,5 @@
-"""The local stack: the real gateway on SQLite with its MCP test servers, all on loopback.
+"""The local stack: the real gateway on SQLite with its MCP test servers, all on loopback; or, full, three of
+it behind nginx, on PostgreSQL by PgBouncer, with Redis, and with Prometheus to watch them.
 
 Embedded, it lives as long as its owner: ``with Stack.up() as stack``. Detached (``pacemark stack up``), it
 lives until :func:`down`; its secrets are then in a file that only its user can read, so that the next
@@ -17,15 +18,20 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from secrets import token_urlsafe
 from types import TracebackType
 from typing import Self
 
 import platformdirs
 import psutil
+from pydantic import ValidationError
 
 from pacemark.errors import SetupError
 from pacemark.gateway.client import GatewayClient, checked_url
-from pacemark.gateway.environment import Progress, ensure_environment
+from pacemark.gateway.environment import Progress, ensure_environment, ensure_pool_exporter
+from pacemark.gateway.full.ports import check_free
+from pacemark.gateway.full.programs import find_programs
+from pacemark.gateway.full.spec import ACCESS_LOG, NGINX, TOKEN_FILE, database_secrets, full_spec
 from pacemark.gateway.register import register
 from pacemark.gateway.service import Spec, State, process
 from pacemark.gateway.sign_in import Administrator
@@ -37,6 +43,8 @@ _SPEC_FILE = "spec.json"
 _POLL_S = 0.1
 _STOP_S = 60.0
 _REGISTER_S = 60.0
+_SCRAPES_S = 90 * 86_400.0
+"""How long the token lives that Prometheus scrapes with: longer than any soak."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ class Stack:
     """By service, and ``launcher``."""
     data_dir: Path
     secrets: Secrets = field(repr=False)
+    prometheus_url: str
+    """Empty where there is none."""
+    gateway_urls: tuple[str, ...]
+    """Each gateway process's own URL, behind ``url``."""
     _launcher: subprocess.Popen[bytes] = field(repr=False)
 
     @classmethod
@@ -64,6 +76,7 @@ class Stack:
         detached: bool = False,
         progress: Progress = lambda _: None,
         extra_env: Mapping[str, str] | None = None,
+        full_ports: Mapping[str, int] | None = None,
     ) -> "Stack":
         """Start everything, wait until it is ready, register the servers.
 
@@ -73,10 +86,14 @@ class Stack:
             detached: whether it outlives this process.
             progress: told what is being done, a line at a time.
             extra_env: more of the gateway's own settings; they win over Pacemark's.
+            full_ports: the ports of the full stack, by service (``full.ports``); without, the small one.
 
         Raises:
             SetupError: it cannot be started; the text ends with the log lines of the service that failed.
         """
+        programs = {} if full_ports is None else find_programs()
+        if full_ports is not None:
+            check_free(full_ports)
         environment = ensure_environment(progress)
         temporary = data_dir is None and not detached
         secrets = Secrets.fresh()
@@ -89,15 +106,32 @@ class Stack:
                 _clear(home)
                 # On failure only: the logs' last lines are in the error, and the next start needs it empty.
                 undo.callback(shutil.rmtree, home, ignore_errors=True)
-            spec = stack_spec(
-                environment,
-                home,
-                secrets.admin_email,
-                extra_env or {},
-                detached=detached,
-                temporary=temporary,
-            )
-            launcher = _launch(spec, secrets)
+            given = secrets.environment
+            if full_ports is None:
+                spec = stack_spec(
+                    environment,
+                    home,
+                    secrets.admin_email,
+                    extra_env or {},
+                    detached=detached,
+                    temporary=temporary,
+                )
+            else:
+                spec = full_spec(
+                    environment,
+                    ensure_pool_exporter(progress),
+                    programs,
+                    home,
+                    full_ports,
+                    secrets.admin_email,
+                    extra_env or {},
+                    scrape_token=_minted(secrets, _SCRAPES_S).token,
+                    detached=detached,
+                    temporary=temporary,
+                )
+                undo.callback(_remove_served, home)
+                given |= database_secrets(token_urlsafe(24), full_ports)
+            launcher = _launch(spec, given)
             undo.callback(_stop_launcher, launcher)
             state = _wait_ready(launcher, spec, progress)
             server_id = _register(state, secrets, progress)
@@ -105,13 +139,15 @@ class Stack:
                 _keep(secrets, home)
             undo.pop_all()
         return cls(
-            url=state.services[GATEWAY].url,
+            url=_front(state),
             server_urls=_server_urls(state),
             server_id=server_id,
             gateway_version=environment.version,
             pids={name: service.pid for name, service in state.services.items()} | {"launcher": launcher.pid},
             data_dir=home,
             secrets=secrets,
+            prometheus_url=_prometheus(state),
+            gateway_urls=_gateway_urls(state),
             _launcher=launcher,
         )
 
@@ -178,7 +214,9 @@ def down(data_dir: Path | None = None) -> bool:
     home = data_dir or default_dir()
     state = State.load(home)
     stopped = [] if state is None else _stop_recorded(state)
-    (home / _SECRETS_FILE).unlink(missing_ok=True)
+    for name in (_SECRETS_FILE, TOKEN_FILE):
+        (home / name).unlink(missing_ok=True)
+    _remove_served(home)
     return bool(stopped)
 
 
@@ -207,9 +245,29 @@ def detached_urls(url: str, data_dir: Path | None = None) -> dict[str, str]:
     return _asked_urls(_server_urls(state)) if state else {}
 
 
+def detached_prometheus(url: str, data_dir: Path | None = None) -> str:
+    """The Prometheus of the detached stack of that URL; empty where there is none."""
+    state = _detached_state(url, data_dir or default_dir())
+    return _prometheus(state) if state else ""
+
+
+def detached_gateways(url: str, data_dir: Path | None = None) -> tuple[str, ...]:
+    """The gateway processes' own URLs, of the detached stack of that URL; none without such a stack."""
+    state = _detached_state(url, data_dir or default_dir())
+    return _gateway_urls(state) if state else ()
+
+
+def log_files(data_dir: Path) -> dict[str, Path]:
+    """By service, its log, of a stack in that directory; nginx's is that of requests."""
+    state = State.load(data_dir)
+    services = state.services if state else {}
+    found = {name: data_dir / (ACCESS_LOG if name == NGINX else f"{name}.log") for name in services}
+    return {name: path for name, path in found.items() if path.is_file()}
+
+
 def _detached_state(url: str, home: Path) -> State | None:
     state = status(home)
-    if state is None or GATEWAY not in state.services or state.services[GATEWAY].url != checked_url(url):
+    if state is None or not _gateway_urls(state) or _front(state) != checked_url(url):
         return None
     return state
 
@@ -230,6 +288,22 @@ def _minted(secrets: Secrets, seconds: float) -> Credentials:
     )
 
 
+def _front(state: State) -> str:
+    """Where requests go: to nginx where there is one."""
+    found = state.services.get(NGINX) or state.services.get(GATEWAY)
+    return found.url if found else ""
+
+
+def _gateway_urls(state: State) -> tuple[str, ...]:
+    """The gateways' own, in order."""
+    return tuple(one.url for name, one in sorted(state.services.items()) if name.startswith(GATEWAY))
+
+
+def _prometheus(state: State) -> str:
+    found = state.services.get("prometheus")
+    return found.url if found else ""
+
+
 def _server_urls(state: State) -> dict[str, str]:
     return {name: state.services[name].url for name in TEST_SERVERS}
 
@@ -243,7 +317,7 @@ def _asked_urls(urls: dict[str, str]) -> dict[str, str]:
 def _register(state: State, secrets: Secrets, progress: Progress) -> str:
     progress("registering the MCP test servers")
     credentials = _minted(secrets, 0)
-    with GatewayClient(state.services[GATEWAY].url, credentials, timeout_s=_REGISTER_S) as client:
+    with GatewayClient(_gateway_urls(state)[0], credentials, timeout_s=_REGISTER_S) as client:
         return register(client, _server_urls(state))
 
 
@@ -254,6 +328,7 @@ def _clear(home: Path) -> None:
         raise SetupError(f"a stack is up already, see {home}", "stop it with `pacemark stack down`")
     if state:
         _stop_recorded(state)
+        _remove_served(home)
     elif home.exists() and any(home.iterdir()) and not (home / _SPEC_FILE).is_file():
         raise SetupError(f"{home} holds something that is no stack", "name an empty directory")
     shutil.rmtree(home, ignore_errors=True)
@@ -266,7 +341,17 @@ def _keep(secrets: Secrets, home: Path) -> None:
         json.dump(asdict(secrets), file)
 
 
-def _launch(spec: Spec, secrets: Secrets) -> subprocess.Popen[bytes]:
+def _remove_served(home: Path) -> None:
+    """What a launcher that was killed could not remove."""
+    try:
+        spec = Spec.model_validate_json((home / _SPEC_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return
+    for folder in spec.remove_after:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _launch(spec: Spec, secrets: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the launcher and hand it the secrets; embedded, the pipe stays open for as long as we live."""
     path = spec.data_dir / _SPEC_FILE
     path.write_text(spec.model_dump_json(indent=2), encoding="utf-8")
@@ -281,14 +366,14 @@ def _launch(spec: Spec, secrets: Secrets) -> subprocess.Popen[bytes]:
         )
     assert launcher.stdin is not None
     with suppress(BrokenPipeError):  # a launcher that is dead already is noticed while waiting for it
-        launcher.stdin.write(json.dumps(secrets.environment).encode() + b"\n")
+        launcher.stdin.write(json.dumps(dict(secrets)).encode() + b"\n")
     if spec.detached:
         launcher.stdin.close()
     return launcher
 
 
 def _wait_ready(launcher: subprocess.Popen[bytes], spec: Spec, progress: Progress) -> State:
-    total = sum(len(level) for level in spec.levels)
+    total = sum(not service.ends for level in spec.levels for service in level)
     told = -1
     while True:
         ended = launcher.poll() is not None
@@ -303,7 +388,7 @@ def _wait_ready(launcher: subprocess.Popen[bytes], spec: Spec, progress: Progres
         ready = sum(service.ready for service in state.services.values()) if state else 0
         if ready != told:
             told = ready
-            progress(f"starting the gateway and its test servers ({ready} of {total} ready)")
+            progress(f"starting the stack ({ready} of {total} services ready)")
         time.sleep(_POLL_S)
 
 

@@ -12,7 +12,9 @@ from pacemark.gateway.stack import (
     Stack,
     detached_administrator,
     detached_credentials,
+    detached_gateways,
     detached_pids,
+    detached_prometheus,
     detached_urls,
 )
 from pacemark.gateway.token import Credentials
@@ -31,6 +33,10 @@ class Target:
     """The stack's processes by service, of a detached one too; empty where the gateway is another's."""
     server_urls: Mapping[str, str] = field(default_factory=dict)
     """The MCP test servers, by name: those that the user set or else, of a stack, its own."""
+    prometheus_url: str = ""
+    """The stack's Prometheus; empty where it has none, or there is no stack."""
+    gateway_urls: tuple[str, ...] = ()
+    """The own URL of each gateway process behind ``url``, where that is known."""
 
 
 @contextmanager
@@ -56,7 +62,16 @@ def target(
     if embedded:
         with Stack.up(progress=progress) as stack:
             token = stack.credentials(seconds=seconds)
-            yield Target(stack.url, token, stack, stack.administrator, stack.pids, stack.asked_urls)
+            yield Target(
+                stack.url,
+                token,
+                stack,
+                stack.administrator,
+                stack.pids,
+                stack.asked_urls,
+                stack.prometheus_url,
+                stack.gateway_urls,
+            )
         return
     if not url:
         raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
@@ -69,4 +84,6 @@ def target(
         administrator=administrator or detached_administrator(url),
         pids=detached_pids(url),
         server_urls=server_urls(environ) or detached_urls(url),
+        prometheus_url=detached_prometheus(url),
+        gateway_urls=detached_gateways(url),
     )

@@ -40,12 +40,12 @@ def chosen_ports(moved: Iterable[str] = ()) -> dict[str, int]:
     """
     ports = dict(PORTS)
     for text in moved:
-        name, _, port = text.partition("=")
-        if name not in PORTS or not port.isdigit() or not 0 < int(port) < 65_536 - WIDTHS.get(name, 1):
+        name, _, where = text.partition("=")
+        if name not in PORTS or not where.isdigit() or not 0 < int(where) <= 65_536 - WIDTHS.get(name, 1):
             raise InputError(
                 f"cannot read the port '{text}'", f"write NAME=PORT, with NAME of {', '.join(PORTS)}"
             )
-        ports[name] = int(port)
+        ports[name] = int(where)
     holders: dict[int, str] = {}
     for name, port in _each(ports):
         if port in holders:
@@ -79,6 +79,6 @@ def _each(ports: Mapping[str, int]) -> Iterable[tuple[str, int]]:
 def _holder(port: int) -> str:
     with contextlib.suppress(psutil.Error):
         for one in psutil.net_connections("tcp"):
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
+            if one.status == psutil.CONN_LISTEN and getattr(one.laddr, "port", None) == port and one.pid:
                 return f" by {psutil.Process(one.pid).name()}, pid {one.pid}"
     return ""
