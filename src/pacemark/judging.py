@@ -1,7 +1,8 @@
 """From what a run left behind to its record: evidence, verdict, figures."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pacemark import __version__, distributed
@@ -18,7 +19,7 @@ from pacemark.results.digest import Digest
 from pacemark.results.holds import whole_slices
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
-from pacemark.results.measurements.model import Subject
+from pacemark.results.measurements.model import GATEWAY, Subject
 from pacemark.results.record import (
     GatewayFacts,
     Generator,
@@ -67,6 +68,8 @@ class Carried:
     after: Counted
     observed: Observed | None = None
     """What was seen beside it."""
+    ended: Mapping[str, float] = field(default_factory=dict)
+    """Services of the stack whose process ended meanwhile, and when, in seconds from the first sample."""
 
 
 def judged(begun: Begun, carried: Carried) -> RunRecord:
@@ -85,7 +88,6 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     stages = _stages(asked.load, requests, execution.slots, window)
     shared = execution if isinstance(execution, SharedExecution) else None
     of_workers = distributed.reasons(shared, asked.workload) if shared else []
-    unknown = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
     bearer = asked.identities or asked.credentials
     expires = bearer.expires_at if bearer else None
@@ -109,8 +111,8 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         ended=execution.ended,
         gateway_gone=_gone(asked, before, after),
         counted=counted,
-        unknown=list(dict.fromkeys(unknown)),
-        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else [])],
+        unknown=_not_known(before, after),
+        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else []), *_ended(carried)],
         generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)
@@ -242,7 +244,7 @@ def _counted(
     """By handler: requests the gateway counted meanwhile, and samples to which it answered."""
     if not isinstance(before, Counters) or not isinstance(after, Counters):
         return {}
-    if before.started_s != after.started_s:
+    if before.started != after.started:
         return {}
     answered: dict[str, int] = {}
     for label, pattern in workload.handlers.items():
@@ -261,5 +263,30 @@ def _gone(asked: Asked, before: Counted, after: Counted) -> str:
         return ""
     if isinstance(after, str):
         return f"the gateway did not last: {after}"
-    restarted = after is not None and before.started_s != after.started_s
+    restarted = after is not None and after.restarted_since(before)
     return "the gateway was restarted during the run" if restarted else ""
+
+
+def _ended(carried: Carried) -> list[Reason]:
+    """One of several gateways that ends makes the others' load another than was asked for."""
+    return [
+        Reason(
+            level="invalid" if service.startswith(GATEWAY) else "warning",
+            text=f"{service} ended {max(at_s, 0):.0f} s into the run",
+            remedy="see its log, and run again",
+        )
+        for service, at_s in carried.ended.items()
+    ]
+
+
+def _not_known(before: Counted, after: Counted) -> list[str]:
+    """Why the gateway's own count is missing, where it is."""
+    found = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
+    if (
+        isinstance(before, Counters)
+        and isinstance(after, Counters)
+        and before.started != after.started
+        and not after.restarted_since(before)
+    ):
+        found.append("several gateway processes answer at this URL: their counts cannot be told apart")
+    return list(dict.fromkeys(found))

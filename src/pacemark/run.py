@@ -12,7 +12,7 @@ from pacemark import distributed
 from pacemark.asked import Asked
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
-from pacemark.gateway.counters import read_counters
+from pacemark.gateway.counters import read_counters, together
 from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.openings import try_opening
 from pacemark.gateway.preflight import PreflightResult, preflight
@@ -93,6 +93,7 @@ def run(
     readings = readings or observed.readings
     if readings:
         save_readings(directory / PROCESSES_FILE, readings)
+    ended = {service: at - digest.start_ms / 1000 for service, at in watch.ended.items()}
     digest.save(directory / DIGEST_FILE)
     after = _counters(asked)
 
@@ -101,7 +102,7 @@ def run(
         return _load(replace(asked, workload=one, load=load), engine, found, folder, on_progress)
 
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
-    record = judged(begun, Carried(execution, subject, before, after, observed))
+    record = judged(begun, Carried(execution, subject, before, after, observed, ended))
     record.save_to(directory)
     write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
@@ -282,8 +283,12 @@ def _counters(asked: Asked) -> Counted:
     token = asked.credentials or (asked.identities.first if asked.identities else None)
     if token is None:
         return None  # they are for those with a token; the preflight has said so
+    readings = []
     try:
-        with GatewayClient(asked.url, token, connection=asked.connection) as client:
-            return read_counters(client)
+        for url in asked.gateway_urls or (asked.url,):
+            with GatewayClient(url, token, connection=asked.connection) as client:
+                readings.append(read_counters(client))
     except GatewayError as error:
         return str(error)
+    counted = [one for one in readings if one is not None]
+    return together(counted) if len(counted) == len(readings) else None

@@ -1,6 +1,8 @@
 """The gateway's own count of requests, to hold against the samples."""
 
+import time
 from collections import Counter
+from collections.abc import Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +11,8 @@ from pacemark.gateway.client import GatewayClient, GatewayError
 
 _REQUESTS = "http_requests_total"
 _STARTED = "process_start_time_seconds"
+_CLOCK_S = 2.0
+"""By how much the gateway's clock may differ; the preflight warns of more."""
 
 
 class Counters(BaseModel):
@@ -18,14 +22,23 @@ class Counters(BaseModel):
 
     requests: dict[str, int]
     """By method and handler (``GET /tools``), over every status."""
-    started_s: float | None
-    """When the gateway's process started, in seconds since 1970: another value later is a restart. None
-    where several workers share their counters."""
+    started: tuple[float, ...] = ()
+    """When each process that was asked started, in seconds since 1970; empty where several workers share
+    their counters."""
+    read_at: float = 0.0
+    """When they were read, in seconds since 1970."""
+
+    def restarted_since(self, before: "Counters") -> bool:
+        """Whether a process started after an earlier reading. One that is new and older than that is another
+        of several that answer at the same URL."""
+        new = set(self.started) - set(before.started)
+        return any(start > before.read_at - _CLOCK_S for start in new)
 
     def since(self, before: "Counters") -> dict[str, int]:
         """Requests counted since an earlier reading, by method and handler; those without any left out.
 
-        A gateway that restarted in between has lost its count: compare ``started_s`` first.
+        A gateway that restarted in between has lost its count, and another process has one of its own:
+        compare ``started`` first.
         """
         grown = {name: count - before.requests.get(name, 0) for name, count in self.requests.items()}
         return {name: count for name, count in grown.items() if count}
@@ -57,14 +70,26 @@ def parse_counters(text: str) -> Counters:
         GatewayError: it is not of that format.
     """
     requests: Counter[str] = Counter()
-    started = None
+    started: list[float] = []
     try:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == _REQUESTS:
                     requests[f"{sample.labels['method']} {sample.labels['handler']}"] += int(sample.value)
                 elif sample.name == _STARTED:
-                    started = sample.value
+                    started.append(sample.value)
     except (ValueError, KeyError) as error:
         raise GatewayError(f"the gateway's metrics cannot be read: {error}") from None
-    return Counters(requests=dict(requests), started_s=started)
+    return Counters(requests=dict(requests), started=tuple(started), read_at=time.time())
+
+
+def together(readings: Sequence[Counters]) -> Counters:
+    """Of several processes, what they counted in all."""
+    requests: Counter[str] = Counter()
+    for one in readings:
+        requests.update(one.requests)
+    return Counters(
+        requests=dict(requests),
+        started=tuple(start for one in readings for start in one.started),
+        read_at=min((one.read_at for one in readings), default=0.0),
+    )

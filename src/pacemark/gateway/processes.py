@@ -38,6 +38,8 @@ class ProcessWatch:
     def __init__(self, pids: Mapping[str, int], run_s: float) -> None:
         """``pids`` are by service; ``run_s`` is how long the run will take, in seconds."""
         self.looks: list[Look] = []
+        self.ended: dict[str, float] = {}
+        """By service, when its process was first seen to have ended, in epoch seconds."""
         self._every_s = min(max(run_s / LOOKS, EVERY_S[0]), EVERY_S[1])
         self._next = 0.0
         self._next_children = 0.0
@@ -49,7 +51,10 @@ class ProcessWatch:
                     self._processes[service] = psutil.Process(pid)
 
     def look(self) -> None:
-        """Look, if it is time again."""
+        """See who has ended; and look at the others, if it is time again."""
+        for service, process in self._processes.items():
+            if service not in self.ended and not _lives(process):
+                self.ended[service] = time.time()
         now = time.monotonic()
         # Called twice a second, it must not skip a turn for being a moment early.
         if not self._processes or now < self._next - 0.1:
@@ -67,6 +72,12 @@ class ProcessWatch:
                 if anew:
                     self._children[service] = process.children(recursive=True)
                 self.looks.append(_look(at, service, process, self._children.get(service, [])))
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _look(at: float, service: str, process: psutil.Process, children: Sequence[psutil.Process]) -> Look:

@@ -68,7 +68,7 @@ def test_without_mcp_no_tool_is_called(embedded_stack: Stack) -> None:
         after = read_counters(client)
     assert before is not None
     assert after is not None
-    assert after.started_s == before.started_s
+    assert after.started == before.started
     asked = after.since(before)
     assert asked.pop("GET /metrics/prometheus") == 1
     assert asked == {"GET /health": 1, "GET /ready": 1, "GET /tools": 1, "GET /version": 1}

@@ -1,7 +1,7 @@
 import pytest
 
 from pacemark.gateway.client import GatewayError
-from pacemark.gateway.counters import Counters, parse_counters
+from pacemark.gateway.counters import Counters, parse_counters, together
 
 TEXT = """\
 # HELP process_start_time_seconds Start time of the process since unix epoch in seconds.
@@ -23,16 +23,16 @@ def test_requests_are_summed_over_their_status() -> None:
 
 
 def test_the_start_of_the_process_is_read() -> None:
-    assert parse_counters(TEXT).started_s == 1.79539683701e09
+    assert parse_counters(TEXT).started == (1.79539683701e09,)
 
 
 def test_without_a_process_there_is_no_start() -> None:
-    assert parse_counters("").started_s is None
+    assert parse_counters("").started == ()
 
 
 def test_since_leaves_out_what_was_not_asked_for() -> None:
-    before = Counters(requests={"GET /tools": 7, "GET /ready": 1}, started_s=1)
-    after = Counters(requests={"GET /tools": 9, "GET /ready": 1, "POST /rpc": 3}, started_s=1)
+    before = Counters(requests={"GET /tools": 7, "GET /ready": 1}, started=(1,))
+    after = Counters(requests={"GET /tools": 9, "GET /ready": 1, "POST /rpc": 3}, started=(1,))
     assert after.since(before) == {"GET /tools": 2, "POST /rpc": 3}
 
 
@@ -40,3 +40,17 @@ def test_since_leaves_out_what_was_not_asked_for() -> None:
 def test_what_is_no_metrics_text_is_refused(text: str) -> None:
     with pytest.raises(GatewayError, match="cannot be read"):
         parse_counters(text)
+
+
+def test_several_processes_count_together() -> None:
+    one, other = Counters(requests={"GET /tools": 7}, started=(1,), read_at=9), parse_counters(TEXT)
+    both = together([one, other])
+    assert both.requests == {"GET /tools": 16, "POST /rpc": 2964}
+    assert (both.started, both.read_at) == ((1, 1.79539683701e09), 9)
+
+
+def test_another_process_is_no_restart() -> None:
+    before = Counters(requests={}, started=(10, 20), read_at=100)
+    assert not before.model_copy(update={"started": (10, 30)}).restarted_since(before)
+    assert before.model_copy(update={"started": (10, 130)}).restarted_since(before)
+    assert not before.model_copy(update={"started": (10,)}).restarted_since(before)

@@ -114,7 +114,7 @@ GC_LOG = "\n".join(
     f"GC({n}) Pause Young (Normal) (G1 Evacuation Pause) 50M->20M(1024M) 150.000ms"
     for n in range(3)
 )
-UP = Counters(requests={}, started_s=1.0)
+UP = Counters(requests={}, started=(1.0,), read_at=90.0)
 
 CASES: dict[str, tuple[Run, str, str]] = {
     "threads busy": (Run(waited=0), "warning", "every thread was busy when 100.0% of the requests came due"),
@@ -138,9 +138,14 @@ CASES: dict[str, tuple[Run, str, str]] = {
     "rate limiting": (Run(code="429"), "invalid", f"the gateway answered 429 to {PLANNED} of {PLANNED}"),
     "token": (Run(code="401", expires_s=10), "invalid", "the token expired during the run"),
     "gateway restarted": (
-        Run(before=UP, after=UP.model_copy(update={"started_s": 2.0})),
+        Run(before=UP, after=UP.model_copy(update={"started": (91.0,)})),
         "invalid",
         "the gateway was restarted during the run",
+    ),
+    "several gateways": (
+        Run(before=UP, after=UP.model_copy(update={"started": (2.0,)})),
+        "warning",
+        "several gateway processes answer at this URL",
     ),
     "gateway gone": (Run(before=UP, after="connection refused"), "invalid", "the gateway did not last"),
 }

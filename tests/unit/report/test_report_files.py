@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from report_examples import Run
 
-from pacemark.report.files import write_all
 from pacemark.report.atomic import write_text
+from pacemark.report.files import write_all
 
 
 def test_a_run_gets_all_four_files(passed: Run, tmp_path: Path) -> None:

@@ -159,14 +159,11 @@ def prometheus_config(ports: Mapping[str, int], token: Path, rules: Path) -> dic
     }
 
 
-def pool_exporter_config(ports: Mapping[str, int]) -> dict[str, Any]:
-    """Its password comes from the environment: the exporter replaces ``$(NAME)``."""
+def pool_exporter_config(ports: Mapping[str, int]) -> str:
+    """Its password comes from the environment: the exporter replaces ``$(NAME)``, outside quotes alone."""
     dsn = f"postgresql://{DATABASE}:$(DATABASE_PASSWORD)@{LOOPBACK}:{ports['pgbouncer']}/pgbouncer"
-    return {
-        "exporter_host": LOOPBACK,
-        "exporter_port": ports["pgbouncer-exporter"],
-        "pgbouncers": [{"dsn": dsn}],
-    }
+    host = f"exporter_host: {LOOPBACK}\nexporter_port: {ports['pgbouncer-exporter']}\n"
+    return f"{host}pgbouncers:\n  - dsn: {dsn}\n"
 
 
 def process_groups() -> dict[str, Any]:

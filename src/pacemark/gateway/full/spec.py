@@ -39,6 +39,9 @@ _OF_GATEWAYS = {
     "CACHE_TYPE": "redis",
     "USE_STATEFUL_SESSIONS": "true",
     "MCPGATEWAY_SESSION_AFFINITY_ENABLED": "true",
+    # a JSON line a request with its correlation id, for a few percent of the rate
+    "LOG_LEVEL": "INFO",
+    "LOG_FORMAT": "json",
     # made once, straight in PostgreSQL
     "MCPGATEWAY_SKIP_MIGRATIONS": "true",
     "DB_POOL_CLASS": "queue",
@@ -342,7 +345,7 @@ def _prometheus(place: _Place, scrape_token: str) -> Service:
 
 
 def _exporters(place: _Place, pool_exporter: Path) -> list[Service]:
-    pool = files.write(place.home / "pgbouncer-exporter.json", files.pool_exporter_config(place.ports))
+    pool = files.write(place.home / "pgbouncer-exporter.yml", files.pool_exporter_config(place.ports))
     groups = files.write(place.home / "process-exporter.json", files.process_groups())
     redis = f"redis://{LOOPBACK}:{place.ports['redis']}"
     return [
