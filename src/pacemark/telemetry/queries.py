@@ -67,6 +67,20 @@ class Query:
         return self.promql.replace(WINDOW, window)
 
 
+# PgBouncer's exporters differ in their names: first that of prometheus-community, then that of PyPI.
+_QUERY_SECONDS = (
+    f"rate(pgbouncer_stats_queries_duration_seconds_total{{{_POOL}}}[$window])"
+    f" or rate(pgbouncer_stats_queries_duration_microseconds_total{{{_POOL}}}[$window]) / 1e6"
+)
+_QUERY_COUNT = (
+    f"rate(pgbouncer_stats_queries_pooled_total{{{_POOL}}}[$window])"
+    f" or rate(pgbouncer_stats_queries_total{{{_POOL}}}[$window])"
+)
+_POOL_SIZE = (
+    'pgbouncer_databases_pool_size{name="mcp"} or pgbouncer_databases_database_pool_size{database="mcp"}'
+)
+
+
 def _requests(status: str = "") -> str:
     """Requests a second, of all or of those whose status matches."""
     matched = f',status=~"{status}"' if status else ""
@@ -212,8 +226,7 @@ QUERIES = (
         "db_query_time",
         "Mean time of a query",
         "database",
-        f"1000 * sum(rate(pgbouncer_stats_queries_duration_seconds_total{{{_POOL}}}[$window]))"
-        f" / (sum(rate(pgbouncer_stats_queries_pooled_total{{{_POOL}}}[$window])) > 0)",
+        f"1000 * sum({_QUERY_SECONDS}) / sum({_QUERY_COUNT})",
         "ms",
         limit=Limit(">", 50, 10, "queries are slow"),
         note="as PgBouncer sees it, so with what lies between it and PostgreSQL; of queries that ended",
@@ -225,7 +238,7 @@ QUERIES = (
         _share(
             f"sum(rate(pg_stat_database_blks_hit{{{_DATABASE}}}[$window]))",
             f"(sum(rate(pg_stat_database_blks_hit{{{_DATABASE}}}[$window]))"
-            f" + sum(rate(pg_stat_database_blks_read{{{_DATABASE}}}[$window])) > 0)",
+            f" + sum(rate(pg_stat_database_blks_read{{{_DATABASE}}}[$window])))",
         ),
         "%",
         limit=Limit("<", 90, 30, "the database reads from disk"),
@@ -253,7 +266,7 @@ QUERIES = (
         "pool",
         _share(
             f"sum(pgbouncer_pools_server_active_connections{{{_POOL}}})",
-            'max(pgbouncer_databases_pool_size{name="mcp"})',
+            f"max({_POOL_SIZE})",
         ),
         "%",
         limit=Limit(">", 80, 10, "PgBouncer's pool is nearly used up"),
@@ -296,7 +309,7 @@ QUERIES = (
         "Mean time of a Redis command",
         "redis",
         "1000 * sum(rate(redis_commands_duration_seconds_total[$window]))"
-        " / (sum(rate(redis_commands_total[$window])) > 0)",
+        " / sum(rate(redis_commands_total[$window]))",
         "ms",
         limit=Limit(">", 10, 10, "Redis is slow"),
         note="as Redis counts it, without the network and without waiting for its one thread",
@@ -307,7 +320,7 @@ QUERIES = (
         "redis",
         _share(
             "rate(redis_keyspace_hits_total[$window])",
-            "(rate(redis_keyspace_hits_total[$window]) + rate(redis_keyspace_misses_total[$window]) > 0)",
+            "(rate(redis_keyspace_hits_total[$window]) + rate(redis_keyspace_misses_total[$window]))",
         ),
         "%",
         note="look-ups of revoked tokens miss by design",
