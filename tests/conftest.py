@@ -16,6 +16,21 @@ PROGRAMS = {
                 "chromium chromium-driver"),
     "display": ({name: (name,) for name in ("Xvfb", "xwininfo", "xdotool")}, "xvfb x11-utils xdotool"),
     "nginx": ({"nginx": ("nginx", "/usr/sbin/nginx")}, "nginx-light"),
+    "full": (
+        {
+            "postgres": tuple(f"/usr/lib/postgresql/{version}/bin/postgres" for version in range(13, 20)),
+            **{
+                name: (name, f"/usr/sbin/{name}")
+                for name in (
+                    *("pgbouncer", "redis-server", "nginx", "prometheus"),
+                    *("prometheus-postgres-exporter", "prometheus-redis-exporter"),
+                    *("prometheus-nginx-exporter", "prometheus-process-exporter"),
+                )
+            },
+        },
+        "postgresql pgbouncer redis-server nginx-light prometheus prometheus-postgres-exporter "
+        "prometheus-redis-exporter prometheus-nginx-exporter prometheus-process-exporter",
+    ),
     "prometheus": ({name: (name,) for name in ("prometheus", "promtool")}, "prometheus"),
 }  # fmt: skip
 """By mark: programs that its tests need, each by the names it goes by, and the apt packages with them."""

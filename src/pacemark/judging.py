@@ -109,7 +109,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         clock_step_s=execution.clock_step_s,
         token_expires=expires.timestamp() if expires else None,
         ended=execution.ended,
-        gateway_gone=_gone(asked, before, after),
+        gateway_gone=_gone(carried, asked),
         counted=counted,
         unknown=_not_known(before, after),
         own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else []), *_ended(carried)],
@@ -256,7 +256,10 @@ def _counted(
     return {handler: (grown.get(handler, 0), answers) for handler, answers in answered.items()}
 
 
-def _gone(asked: Asked, before: Counted, after: Counted) -> str:
+def _gone(carried: Carried, asked: Asked) -> str:
+    before, after = carried.before, carried.after
+    if any(service.startswith(GATEWAY) for service in carried.ended):
+        return ""  # that says it better
     if asked.local is not None and (failure := asked.local.failure):
         return f"the gateway did not last: {failure}"
     if not isinstance(before, Counters):

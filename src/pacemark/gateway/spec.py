@@ -189,8 +189,11 @@ def adjacent_ports(count: int) -> list[int]:
 def is_free(port: int) -> bool:
     """Whether nothing on loopback has the port."""
     with socket.socket() as tried:
+        # as servers do: what remains of closed connections holds nobody up
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((LOOPBACK, port))
+            tried.listen()
         except OSError:
             return False
     return True

@@ -74,6 +74,8 @@ class Observed:
             text = "nothing that was recorded of the system went past its limit"
             return [Reason(level="warning", text=text)]
         text = f"first to saturate was the {first.query.resource}: {sections.one_line(first)}"
+        if first.query.name == "cpu_all":
+            text += f"; most of it {sections.most_of(self.telemetry, 'cpu', first.at_s, until_s)}"
         return [Reason(level="warning", text=text)]
 
     @property

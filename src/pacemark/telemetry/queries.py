@@ -145,6 +145,8 @@ QUERIES = (
         "",
         by="instance",
         limit=Limit("<", 1, 5, "a gateway process does not answer"),
+        is_symptom=True,
+        note="one that waits for its database in its event loop does not answer either",
     ),
     Query(
         "gateway_cpu",

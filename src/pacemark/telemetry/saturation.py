@@ -25,6 +25,11 @@ class Saturation:
         return self.at_s < 0
 
     @property
+    def is_gone(self) -> bool:
+        """Whether it is no longer there, which outranks being busy."""
+        return self.query.name.endswith("_up")
+
+    @property
     def severity(self) -> float:
         """How far past the limit, as a ratio: infinite for what is not there at all."""
         limit = _limit(self.query)
@@ -36,7 +41,8 @@ class Saturation:
 def saturations(
     telemetry: Telemetry, *, until_s: float, queries: Sequence[Query] = QUERIES
 ) -> list[Saturation]:
-    """All that saturated up to ``until_s``, the first to do so first; what was so before the load at the end.
+    """All that saturated up to ``until_s``: what was gone, then the first to saturate first, and at the end
+    what was so before the load.
 
     Symptoms, such as the gateway's own latency, are left out: they say that something is saturated, not what.
     Of those that did so within one step of time the most severe comes first.
@@ -48,7 +54,9 @@ def saturations(
         for one in _of(telemetry, query, until_s)
     ]
     step_s = 2 * telemetry.step_s
-    found.sort(key=lambda one: (one.was_before, one.at_s // step_s, -one.severity, one.query.name))
+    found.sort(
+        key=lambda one: (one.was_before, not one.is_gone, one.at_s // step_s, -one.severity, one.query.name)
+    )
     return found
 
 

@@ -101,6 +101,17 @@ def one_line(first: Saturation) -> str:
     return f"{limit.meaning}: {figure}, limit {limit.comparison} {limit.value:g}{unit}, {_when(first)}"
 
 
+def most_of(telemetry: Telemetry, name: str, from_s: float, to_s: float) -> str:
+    """``gateway-4444 41 %, jmeter 22 %, postgres 12 %``: the highest means of a query's series."""
+    means = {
+        series: fmean(inside)
+        for series, points in telemetry.lines(name).items()
+        if (inside := [value for at_s, value in points if from_s <= at_s <= to_s and value is not None])
+    }
+    highest = sorted(means, key=lambda series: -means[series])[:3]
+    return ", ".join(f"{series} {means[series]:.0f} {BY_NAME[name].unit}" for series in highest)
+
+
 def _when(one: Saturation) -> str:
     return "before the load already" if one.was_before else f"from {one.at_s:.0f} s on"
 

@@ -172,16 +172,15 @@ def process_groups() -> dict[str, Any]:
     def by_command(name: str, pattern: str) -> dict[str, Any]:
         return {"name": name, "cmdline": [pattern]}
 
-    programs = {"postgres": "postgres", "pgbouncer": "pgbouncer", "redis": "redis-server", "nginx": "nginx"}
+    programs = ("postgres", "pgbouncer", "redis-server", "nginx", "prometheus")
     return {
         "process_names": [
+            *({"name": name.removesuffix("-server"), "comm": [name]} for name in programs),
             by_command("gateway-{{.Matches.Port}}", r"mcpgateway\.main:app.*--port (?P<Port>\d+)"),
             by_command("{{.Matches.Name}}", r"pacemark\.gateway\.servers\.(?P<Name>\w+)"),
             by_command("jmeter", "ApacheJMeter"),
             by_command("exporters", "exporter"),
             by_command("pacemark", "pacemark"),
-            *({"name": name, "comm": [program]} for name, program in programs.items()),
-            {"name": "prometheus", "comm": ["prometheus"]},
             by_command("other", ".+"),
         ]
     }

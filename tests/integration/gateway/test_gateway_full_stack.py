@@ -1,0 +1,190 @@
+"""The full stack of the machine's own programs, from its start to its end."""
+
+import json
+import math
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import jwt
+import psutil
+import pytest
+
+from pacemark.errors import InputError, SetupError
+from pacemark.gateway.connection import DIRECT
+from pacemark.gateway.full.ports import PORTS, WIDTHS, check_free, chosen_ports
+from pacemark.gateway.full.programs import find_programs
+from pacemark.gateway.full.spec import TOKEN_FILE
+from pacemark.gateway.mcp_session import open_session
+from pacemark.gateway.openings import try_opening
+from pacemark.gateway.spec import adjacent_ports, free_ports, is_free
+from pacemark.gateway.stack import Stack, log_files
+from pacemark.telemetry.prometheus import Line, Prometheus
+from pacemark.telemetry.queries import QUERIES
+from pacemark.workloads.sse_streaming_baseline import WORKLOAD as STREAMS
+from pacemark.workloads.websocket_baseline import WORKLOAD as CONNECTIONS
+
+pytestmark = [pytest.mark.gateway, pytest.mark.full]
+CALL = {"name": "fast-time-get-system-time", "arguments": {"timezone": "UTC"}}
+
+
+def elsewhere() -> dict[str, int]:
+    """Ports that nobody has, of the right widths."""
+    found: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in PORTS:
+        while name not in found:
+            width = WIDTHS.get(name, 1)
+            first = adjacent_ports(width)[0] if width > 1 else free_ports(1)[0]
+            ports = set(range(first, first + width))
+            if not ports & taken:
+                found[name], taken = first, taken | ports
+    return found
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    return elsewhere()
+
+
+@pytest.fixture(scope="module")
+def stack(ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack.up(tmp_path_factory.mktemp("full") / "stack", full_ports=ports) as running:
+        yield running
+
+
+@pytest.fixture
+def http(stack: Stack) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {stack.credentials(seconds=600).token}"}
+    with httpx.Client(base_url=stack.url, headers=headers, timeout=20) as client:
+        yield client
+
+
+def has_value(lines: list[Line]) -> bool:
+    return any(not math.isnan(point.value) for line in lines for point in line.points)
+
+
+def test_every_query_has_data_under_a_little_load(stack: Stack, http: httpx.Client) -> None:
+    upstreams, missing = set(), [query.name for query in QUERIES]
+    deadline = time.monotonic() + 60
+    with Prometheus(stack.prometheus_url) as prometheus:
+        while missing and time.monotonic() < deadline:
+            for _ in range(10):
+                upstreams.add(http.get("/tools").raise_for_status().headers["X-Upstream"])
+            answer = http.post(
+                "/rpc", json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+            ).json()
+            assert answer["result"]["isError"] is False
+            asked = {query.name: prometheus.now(query.over("20s")) for query in QUERIES}
+            missing = [name for name, lines in asked.items() if not has_value(lines)]
+        assert missing == []
+        assert all(target.is_up for target in prometheus.targets()), prometheus.targets()
+    assert upstreams == {url.removeprefix("http://") for url in stack.gateway_urls}
+    assert len(upstreams) == 3
+
+
+def test_sessions_live_across_the_gateways(stack: Stack, http: httpx.Client) -> None:
+    token = {"Authorization": http.headers["Authorization"]}
+    for _ in range(4):
+        _, session = open_session(http, stack.url, ["/mcp"], token)
+        assert "fast-time-get-system-time" in session.tools()
+        assert session.call("tools/call", CALL)["content"]
+        session.close()
+
+
+@pytest.mark.parametrize("workload", [STREAMS, CONNECTIONS], ids=lambda one: one.name)
+def test_streams_and_connections_go_through_nginx(stack: Stack, workload: object) -> None:
+    finding = try_opening(workload, stack.url, stack.credentials(seconds=600), DIRECT)  # type: ignore[arg-type]
+    assert finding.level == "ok", finding.detail
+
+
+def test_a_request_can_be_found_in_the_logs_by_its_correlation_id(stack: Stack, http: httpx.Client) -> None:
+    wanted = "pacemark-full-stack-1"
+    http.get("/tools", headers={"X-Correlation-ID": wanted}).raise_for_status()
+    files = log_files(stack.data_dir)
+    assert {"nginx", "postgres", "gateway-1", "gateway-2", "gateway-3"} <= set(files)
+    deadline = time.monotonic() + 5
+    found: dict[str, list[dict[str, object]]] = {}
+    while len(found) < 2 and time.monotonic() < deadline:
+        for name, path in files.items():
+            lines = [line for line in path.read_text("utf-8").splitlines() if wanted in line]
+            if lines:
+                found[name] = [json.loads(line) for line in lines]
+    assert found["nginx"][0]["correlation_id"] == wanted
+    (gateway,) = [lines for name, lines in found.items() if name.startswith("gateway")]
+    assert any(line.get("request_path") == "/tools" for line in gateway)
+
+
+def test_no_secret_is_where_others_can_read_it(stack: Stack) -> None:
+    secrets = [*stack.secrets.environment.values()]
+    scrape = (stack.data_dir / TOKEN_FILE).read_text(encoding="utf-8")
+    environ = psutil.Process(stack.pids["pgbouncer-exporter"]).environ()
+    secrets += [scrape, environ["DATABASE_PASSWORD"]]
+    for pid in stack.pids.values():
+        command = " ".join(psutil.Process(pid).cmdline())
+        assert not [secret for secret in secrets if secret in command]
+    for path in stack.data_dir.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o077:
+            held = path.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in held], path
+    expires = jwt.decode(scrape, options={"verify_signature": False})["exp"]
+    assert expires - time.time() > 3 * 86_400
+    assert (stack.data_dir / TOKEN_FILE).stat().st_mode & 0o077 == 0
+
+
+def test_a_gateway_that_dies_is_named_and_the_others_go_on(stack: Stack, http: httpx.Client) -> None:
+    os.kill(stack.pids["gateway-3"], signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while not stack.failure and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert stack.failure.startswith("gateway-3 was killed by signal 9")
+    assert [http.get("/tools").status_code for _ in range(12)] == [200] * 12
+
+
+def test_down_leaves_nothing(stack: Stack, ports: dict[str, int]) -> None:
+    """The last test of this stack."""
+    served = Path(json.loads((stack.data_dir / "spec.json").read_text(encoding="utf-8"))["remove_after"][0])
+    assert served.is_dir()
+    processes = []
+    for pid in stack.pids.values():
+        with suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(pid))
+    stack.close()
+    assert [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert not served.exists()
+    check_free(ports)
+
+
+def test_a_port_that_is_taken_is_named_with_its_holder() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        assert not is_free(port)
+        with pytest.raises(SetupError, match=rf"{port} \(nginx\) by .*, pid {os.getpid()}"):
+            check_free({"nginx": port})
+
+
+def test_ports_can_be_moved_and_only_those_there_are() -> None:
+    assert chosen_ports(["nginx=18080"])["nginx"] == 18080
+    for text in ("nginx", "nginx=", "nginx=0", "nginx=70000", "other=80"):
+        with pytest.raises(InputError, match="cannot read the port"):
+            chosen_ports([text])
+    with pytest.raises(InputError, match="gateway and redis both want port 4445"):
+        chosen_ports(["redis=4445"])
+
+
+def test_what_is_missing_is_listed_with_the_one_command(tmp_path: Path) -> None:
+    (tmp_path / "nginx").touch(mode=0o755)
+    with pytest.raises(SetupError) as refused:
+        find_programs(str(tmp_path))
+    assert "lacks postgres, initdb, psql, pgbouncer" in refused.value.message
+    assert "nginx" not in refused.value.message.replace("prometheus-nginx-exporter", "")
+    assert "apt-get install --no-install-recommends postgresql pgbouncer redis-server prometheus" in (
+        refused.value.hint
+    )
