@@ -74,8 +74,10 @@ class PrometheusServer:
         self._exporter.server_close()
 
     def _has_scraped(self) -> bool:
+        # After a restart the values of before are there at once.
+        fresh = {"query": "up == 1 and time() - timestamp(up) < 2"}
         try:
-            answer = httpx.get(f"{self.url}/api/v1/query", params={"query": "up == 1"}).json()
+            answer = httpx.get(f"{self.url}/api/v1/query", params=fresh)
         except httpx.HTTPError:
             return False
-        return len(answer["data"]["result"]) == 2
+        return answer.status_code == 200 and len(answer.json()["data"]["result"]) == 2

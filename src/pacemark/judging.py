@@ -258,10 +258,10 @@ def _counted(
 
 def _gone(carried: Carried, asked: Asked) -> str:
     before, after = carried.before, carried.after
-    if any(service.startswith(GATEWAY) for service in carried.ended):
-        return ""  # that says it better
     if asked.local is not None and (failure := asked.local.failure):
         return f"the gateway did not last: {failure}"
+    if any(service.startswith(GATEWAY) for service in carried.ended):
+        return ""  # which is told with its moment
     if not isinstance(before, Counters):
         return ""
     if isinstance(after, str):

@@ -56,18 +56,21 @@ def run(
     *,
     on_progress: Callable[[Progress], None],
     on_probe: Callable[[str, Load], None] = lambda name, load: None,
+    on_verdict: Callable[[RunRecord], None] = lambda record: None,
 ) -> tuple[RunRecord, Path]:
     """Carry out one workload; its record, and the directory that holds everything about it.
 
     Whatever happens after the preflight, what was recorded is analysed and written. ``on_probe`` is told the
-    number and the load of each probe that follows.
+    number and the load of each probe that follows, ``on_verdict`` the record before the report is made, which
+    takes seconds for a day's samples.
     """
     started = datetime.now(UTC)
     asked, found = _examined(asked)
     begun = Begun(asked, engine, started, found)
     directory = _new_directory(asked.out / asked.workload.name)
     if found.errors:
-        return _without_samples(begun, [_stopped_by(finding) for finding in found.errors], directory)
+        reasons = [_stopped_by(finding) for finding in found.errors]
+        return _without_samples(begun, reasons, directory, on_verdict)
     observation = Observation(_observing(asked))
     found = found.model_copy(update={"findings": [*found.findings, *observation.findings]})
     begun = replace(begun, found=found)
@@ -85,7 +88,7 @@ def run(
         observation.abandon()
         reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
         interrupted = isinstance(error, InterruptedRunError)
-        return _without_samples(begun, reasons, directory, interrupted=interrupted)
+        return _without_samples(begun, reasons, directory, on_verdict, interrupted=interrupted)
     observed = observation.stop(digest.start_ms / 1000, asked.window)
     if observed.values.height:
         observed.values.write_parquet(directory / TELEMETRY_FILE, compression="zstd")
@@ -104,6 +107,7 @@ def run(
     subject = probed(_subject(asked, execution, digest, readings), directory, carry)
     record = judged(begun, Carried(execution, subject, before, after, observed, ended))
     record.save_to(directory)
+    on_verdict(record)
     write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
 
@@ -156,10 +160,16 @@ def _observing(asked: Asked) -> Observing:
 
 
 def _without_samples(
-    begun: Begun, reasons: list[Reason], directory: Path, *, interrupted: bool = False
+    begun: Begun,
+    reasons: list[Reason],
+    directory: Path,
+    on_verdict: Callable[[RunRecord], None],
+    *,
+    interrupted: bool = False,
 ) -> tuple[RunRecord, Path]:
     record = unmeasured(begun, reasons).model_copy(update={"interrupted": interrupted})
     record.save_to(directory)
+    on_verdict(record)
     write_without_samples(directory, record)
     return record, directory
 

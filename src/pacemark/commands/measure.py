@@ -226,10 +226,20 @@ def _summed_up(records: list[tuple[RunRecord, Path]], *, of: int) -> Iterator[No
 
 def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
     with RunProgress(err, asked.workload.name, asked.load) as progress:
-        record, directory = run(asked, engine, on_progress=progress.show, on_probe=progress.probe)
-    err.print(show.verdict_panel(record))
-    for line in show.failing_lines(record):
-        complain(line)
+
+        def tell_verdict(record: RunRecord) -> None:
+            progress.end()
+            err.print(show.verdict_panel(record))
+            for line in show.failing_lines(record):
+                complain(line)
+
+        record, directory = run(
+            asked,
+            engine,
+            on_progress=progress.show,
+            on_probe=progress.probe,
+            on_verdict=tell_verdict,
+        )
     try:
         history.add(directory)
     except InputError as error:
