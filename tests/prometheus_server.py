@@ -61,6 +61,11 @@ class PrometheusServer:
         self._process.kill()
         self._process.wait()
 
+    def stop_exporter(self) -> None:
+        """It does not answer any more."""
+        self._exporter.shutdown()
+        self._exporter.server_close()
+
     def __enter__(self) -> Self:
         self._exporter, _ = start_http_server(self._exporter_port, "127.0.0.1", self._registry)
         self.start()
@@ -70,8 +75,7 @@ class PrometheusServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-        self._exporter.shutdown()
-        self._exporter.server_close()
+        self.stop_exporter()
 
     def _has_scraped(self) -> bool:
         # After a restart the values of before are there at once.

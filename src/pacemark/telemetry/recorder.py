@@ -132,7 +132,7 @@ class Recorder:
             gaps=[
                 (round(max(start - first_sample, 0), 1), round(end - first_sample, 1))
                 for start, end in gaps
-                if end > first_sample
+                if end - first_sample > self.step_s  # else it is of the time before
             ],
             lost=self._failure,
             buckets=buckets,

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from prometheus_server import PrometheusServer
@@ -22,14 +21,20 @@ POOL = {"database": "mcp"}
 MINE = "sum(prometheus_http_requests_total) >= bool 0"
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """One for all, since it begins to scrape five seconds after its start."""
+    server = PrometheusServer(tmp_path_factory.mktemp("prometheus"))
+    server.set("redis_up", 1)
+    server.set("pgbouncer_pools_client_waiting_connections", 0, **POOL)
+    with server:
+        yield server
+
+
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrometheusServer]:
+def server(running: PrometheusServer, monkeypatch: pytest.MonkeyPatch) -> PrometheusServer:
     monkeypatch.setattr(recording, "_POLL_S", 1.0)
-    running = PrometheusServer(tmp_path)
-    running.set("redis_up", 1)
-    running.set("pgbouncer_pools_client_waiting_connections", 0, **POOL)
-    with running:
-        yield running
+    return running
 
 
 def observing(server: PrometheusServer, seconds: float, *promql: str) -> Observation:
@@ -68,45 +73,6 @@ def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServ
     assert ["HTTP requests", "no such series", "1/s", *[None] * 5] in system.rows
 
 
-def test_a_prometheus_that_is_killed_costs_a_gap(server: PrometheusServer) -> None:
-    observation = observing(server, 16)
-    observation.start()
-    start = time.time()
-    time.sleep(4)
-    server.kill()
-    gone_s = time.time() - start
-    time.sleep(5)
-    server.start()
-    back_s = time.time() - start
-    time.sleep(4)
-    observed = stopped(observation, start, 16)
-    assert observed.telemetry is not None
-    ((from_s, to_s),) = observed.telemetry.gaps
-    assert from_s == pytest.approx(gone_s, abs=3.5)
-    assert to_s == pytest.approx(back_s, abs=2.5)
-    at = [at_s for at_s, _ in observed.telemetry.lines("redis_up")[""]]
-    assert min(at) < from_s
-    assert max(at) >= to_s
-    assert not [at_s for at_s in at if from_s <= at_s < to_s]
-    assert any("no telemetry from" in reason.text for reason in observed.reasons)
-
-
-def test_a_prometheus_that_does_not_come_back_leaves_what_was_read(server: PrometheusServer) -> None:
-    observation = observing(server, 10)
-    observation.start()
-    start = time.time()
-    time.sleep(4)
-    server.kill()
-    time.sleep(2)
-    observed = stopped(observation, start, 6)
-    assert observed.telemetry is not None
-    assert observed.telemetry.lines("redis_up")[""]
-    (reason,) = [one for one in observed.reasons if "nothing of" not in one.text]
-    assert reason.level == "warning"
-    assert server.url in reason.text
-    server.start()
-
-
 def test_one_that_is_not_there_is_a_warning_and_a_reason() -> None:
     observation = Observation(Observing(run_s=10, prometheus_url="http://127.0.0.1:9"))
     (finding,) = observation.findings
@@ -139,9 +105,37 @@ def test_a_range_of_more_points_than_prometheus_gives(
     assert [round(point.at - end) for point in line.points] == list(range(-30, 1))
 
 
+def test_what_scrapes_nothing_is_no_source(server: PrometheusServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prometheus, "targets", lambda _: [])
+    with pytest.raises(PrometheusError, match="scrapes nothing"):
+        Recorder(Prometheus(server.url), 10)
+
+
+def test_a_prometheus_that_is_killed_costs_a_gap(server: PrometheusServer) -> None:
+    observation = observing(server, 16)
+    observation.start()
+    start = time.time()
+    time.sleep(4)
+    server.kill()
+    gone_s = time.time() - start
+    time.sleep(5)
+    server.start()
+    back_s = time.time() - start
+    time.sleep(4)
+    observed = stopped(observation, start, 16)
+    assert observed.telemetry is not None
+    ((from_s, to_s),) = observed.telemetry.gaps
+    assert from_s == pytest.approx(gone_s, abs=3.5)
+    assert to_s == pytest.approx(back_s, abs=2.5)
+    at = [at_s for at_s, _ in observed.telemetry.lines("redis_up")[""]]
+    assert min(at) < from_s
+    assert max(at) >= to_s
+    assert not [at_s for at_s in at if from_s <= at_s < to_s]
+    assert any("no telemetry from" in reason.text for reason in observed.reasons)
+
+
 def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:
-    server._exporter.shutdown()
-    server._exporter.server_close()
+    server.stop_exporter()
     deadline = time.monotonic() + 10
     with Prometheus(server.url) as prometheus:
         while all(target.is_up for target in prometheus.targets()) and time.monotonic() < deadline:
@@ -150,7 +144,17 @@ def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:
     assert warning.detail.startswith("cannot scrape exporter 127.0.0.1:")
 
 
-def test_what_scrapes_nothing_is_no_source(server: PrometheusServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prometheus, "targets", lambda _: [])
-    with pytest.raises(PrometheusError, match="scrapes nothing"):
-        Recorder(Prometheus(server.url), 10)
+def test_a_prometheus_that_does_not_come_back_leaves_what_was_read(server: PrometheusServer) -> None:
+    """The last test, as it says."""
+    observation = observing(server, 10)
+    observation.start()
+    start = time.time()
+    time.sleep(4)
+    server.kill()
+    time.sleep(2)
+    observed = stopped(observation, start, 6)
+    assert observed.telemetry is not None
+    assert observed.telemetry.lines("redis_up")[""]
+    (reason,) = [one for one in observed.reasons if "nothing of" not in one.text]
+    assert reason.level == "warning"
+    assert server.url in reason.text
