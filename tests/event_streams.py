@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fake_gateway import rpc_result
-from loopback_server import LoopbackServer, Request, read_request, response, response_head
+from loopback_server import LoopbackServer, Request, response, response_head
 
 RETRY_MS = 400
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -132,7 +132,7 @@ class EventStreams(LoopbackServer):
         await self._stream(request.headers, reader, writer)
 
     async def _asked(self, reader: asyncio.StreamReader) -> Request:
-        request = await read_request(reader)
+        request = await self.heard(reader)
         self.books.paths[f"{request.method} {request.target.partition('?')[0]}"] += 1
         assert request.headers["authorization"].startswith("Bearer ")
         assert "proxy-authorization" not in request.headers

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from loopback_server import Answer, LoopbackServer, Request, read_request, response
+from loopback_server import Answer, LoopbackServer, Request, response
 
 ROWS = [{"id": f"{n:032x}", "name": f"row-{n}", "uri": f"time://row/{n}"} for n in range(8)]
 
@@ -55,7 +55,7 @@ class FakeGateway(LoopbackServer):
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         while True:
-            request = await read_request(reader)
+            request = await self.heard(reader)
             self._book(request)
             if self.delay_s is not None:
                 await asyncio.sleep(self.delay_s())

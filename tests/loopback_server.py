@@ -58,6 +58,16 @@ class LoopbackServer(ABC):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
+        self.traces: list[tuple[str, str]] = []
+        """Of each request that was read by ``heard``: its X-Correlation-ID and traceparent, empty without."""
+
+    async def heard(self, reader: asyncio.StreamReader) -> Request:
+        """The next request of a connection, its trace booked; raises as ``read_request`` does."""
+        request = await read_request(reader)
+        self.traces.append(
+            (request.headers.get("x-correlation-id", ""), request.headers.get("traceparent", ""))
+        )
+        return request
 
     @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fake_gateway import rpc_result
-from loopback_server import LoopbackServer, read_request, response, response_head
+from loopback_server import LoopbackServer, response, response_head
 
 _KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -90,7 +90,7 @@ class WebSocketServer(LoopbackServer):
         return [one for book in self.books for one in book.answered]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await read_request(reader)
+        request = await self.heard(reader)
         await self._while_stalled()
         if self.refuse:
             self.refused += 1

@@ -125,6 +125,8 @@ class Connections implements Function<JMeterContext, String> {
             mine.leaving = true
             return mine.client == null ? END : ask(ctx, mine, CLOSE)
         }
+        // A message has no headers.
+        ctx.variables.put('trace_id', '')
         return mine.doing = name
     }
 
@@ -178,7 +180,8 @@ class Connections implements Function<JMeterContext, String> {
     }
 
     // What is no message has no slot: it starts when it starts.
-    private static String ask(JMeterContext ctx, Connection mine, String name) {
+    private String ask(JMeterContext ctx, Connection mine, String name) {
+        if (name != handshake) ctx.variables.put('trace_id', '')
         ctx.variables.put('late_ms', '0')
         ctx.variables.put('waited', '2')
         return mine.doing = name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pacemark.jmx import elements as jmx
 from pacemark.jmx import web
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, users
+from pacemark.jmx.pacing import TRACE, clock, users
 from pacemark.workloads.journey import Journey, Page, Step
 
 # JMeter compiles such an expression once a thread if it has fewer than 64 characters.
@@ -41,12 +41,13 @@ def nodes(workload: Journey) -> tuple[Node, ...]:
         # Without a page of its own as Referer the gateway takes a session's request for one without a token,
         # and every change for a forged one.
         "Referer": "${GATEWAY_ADMIN_URL}/",
+        **TRACE,
     }
     jar = web.cookies("Each user's own session", "Cookies last as long as their thread.")
     pages = (_page(page) for page in workload.pages)
     group = users(
         workload.title,
-        (clock("", does="tells when the time is up"),),
+        (clock("", does="tells when the time is up"), Node(_trace())),
         (
             Node(
                 web.if_true(
@@ -68,6 +69,11 @@ def nodes(workload: Journey) -> tuple[Node, ...]:
         ),
     )
     return Node(jar), Node(jmx.headers("As a browser on the Admin UI", browser)), group
+
+
+def _trace() -> jmx.Element:
+    """For each request of its own, since a turn here is a whole round."""
+    return jmx.groovy("JSR223PreProcessor", "A trace for each request", "props.get('pacer').trace(vars)")
 
 
 def _page(page: Page) -> Node:

@@ -2,7 +2,7 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, switch, users
+from pacemark.jmx.pacing import TRACE, clock, switch, users
 from pacemark.jmx.requests import checks, fed
 from pacemark.workloads.model import Mix, Request
 
@@ -29,7 +29,7 @@ def _headers(workload: Mix) -> jmx.Element:
     items = {"Authorization": "Bearer ${TOKEN}", "Accept": "application/json"}
     if any(request.body for request in workload.requests):
         items["Content-Type"] = "application/json"
-    return jmx.headers("Token and formats", items)
+    return jmx.headers("Token, formats and trace", {**items, **TRACE})
 
 
 def _group(workload: Mix) -> Node:

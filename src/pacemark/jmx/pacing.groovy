@@ -14,6 +14,10 @@
 //   waited      1: a thread waited idle for this slot; 0: the slot was overdue, every thread was busy; 2: no slot
 //               (2 is for whoever sends something without a slot)
 // Name the last two in sample_variables and they stand in the JTL beside each sample.
+// Each turn has a trace of its own, unless TRACING is false:
+//   trace_id     32 hexadecimal digits, sent as X-Correlation-ID and put beside the sample
+//   traceparent  the same as W3C Trace Context has it, https://www.w3.org/TR/trace-context/
+// With TRACING=false both headers are taken out of the thread's header managers.
 // Slots that have not started when their stage ends are dropped: a backlog never leaks into the next stage.
 // Where STAGES says so, a stage has fewer threads than the test: the others sleep until a later one.
 // takeOwn(ctx) is for a thread that is a connection: of the slots at TARGET_RPS a second, thread i of n has
@@ -36,6 +40,7 @@ import org.apache.jmeter.control.Controller
 import org.apache.jmeter.control.LoopController
 import org.apache.jmeter.engine.event.LoopIterationEvent
 import org.apache.jmeter.engine.event.LoopIterationListener
+import org.apache.jmeter.protocol.http.control.HeaderManager
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy
 import org.apache.jmeter.samplers.Sampler
 import org.apache.jmeter.testelement.TestElement
@@ -73,6 +78,12 @@ class Pacer implements Function<JMeterContext, String> {
     final AtomicBoolean ended = new AtomicBoolean()
     final AtomicInteger leaving = new AtomicInteger()
     final String test = UUID.randomUUID().toString().substring(0, 8)
+    final boolean tracing = !JMeterUtils.getPropDefault('TRACING', 'true').equalsIgnoreCase('false')
+    final String engineTrace = hex(new java.security.SecureRandom().nextLong() | 1L)
+    final AtomicLong traces = new AtomicLong()
+    // Odd, so that its multiples are all different; 2 to the 64th by the golden ratio, so that they are spread.
+    static final long SPREAD = -7046029254386353131L
+    static final List<String> TRACE_HEADERS = ['X-Correlation-ID', 'traceparent']
     static final String END = 'default'
     static final Pattern STAGE = ~/.*: ([0-9.]+) s, ([0-9.]+) to ([0-9.]+) a second, ([0-9]+) threads/
     static final Logger log = LoggerFactory.getLogger('pacing')
@@ -195,18 +206,43 @@ class Pacer implements Function<JMeterContext, String> {
         }
     }
 
-    // Elements of a plan hear of a loop's turns by standing in it; a script has to find its thread's loop, and
-    // JMeter hands no thread its tree.
-    static void eachTurn(JMeterContext ctx, Function<JMeterContext, String> next) {
+    // A new trace; nothing where there is none.
+    void trace(JMeterVariables vars) {
+        if (!tracing) return
+        String span = hex(traces.incrementAndGet() * SPREAD), id = engineTrace + span
+        vars.put('trace_id', id)
+        vars.put('traceparent', '00-' + id + '-' + span + '-01')
+    }
+
+    private static String hex(long bits) {
+        String digits = Long.toHexString(bits)
+        return '0000000000000000'.substring(digits.length()) + digits
+    }
+
+    // Takes the headers out of the header managers, which are each thread's own.
+    private static void withoutTraces(JMeterContext ctx) {
+        SearchByClass<HeaderManager> managers = new SearchByClass<>(HeaderManager)
+        treeOf(ctx).traverse(managers)
+        for (HeaderManager headers : managers.searchResults) TRACE_HEADERS.each { String name -> headers.removeHeaderNamed(name) }
+    }
+
+    private static HashTree treeOf(JMeterContext ctx) {
         java.lang.reflect.Field tree = JMeterThread.getDeclaredField('testTree')
         tree.accessible = true
+        return (HashTree) tree.get(ctx.thread)
+    }
+
+    // Elements of a plan hear of a loop's turns by standing in it; a script has to find its thread's loop, and
+    // JMeter hands no thread its tree.
+    void eachTurn(JMeterContext ctx, Function<JMeterContext, String> next) {
         SearchByClass<LoopController> loops = new SearchByClass<>(LoopController)
-        ((HashTree) tree.get(ctx.thread)).traverse(loops)
+        treeOf(ctx).traverse(loops)
         if (loops.searchResults.size() != 1) throw new JMeterStopTestException('the thread group must have one loop')
         LoopController loop = loops.searchResults.first()
         Map<String, String> numbers = numbersOfChoices(loops.getSubTree(loop).getTree(loop))
         loop.addIterationListener(new LoopIterationListener() {
             void iterationStart(LoopIterationEvent turn) {
+                trace(ctx.variables)
                 String name = next.apply(ctx)
                 ctx.variables.put('NEXT', numbers.getOrDefault(name, name))
             }
@@ -350,7 +386,8 @@ class Pacer implements Function<JMeterContext, String> {
 
 try {
     Pacer.start(ctx, props)
-    if (Parameters) Pacer.eachTurn(ctx, props.get(Parameters))
+    if (!props.get('pacer').tracing) Pacer.withoutTraces(ctx)
+    if (Parameters) props.get('pacer').eachTurn(ctx, props.get(Parameters))
     return 0L
 } catch (JMeterStopTestException e) {
     throw e

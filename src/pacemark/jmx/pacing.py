@@ -9,6 +9,9 @@ from pacemark.jmx.elements import Node
 PACING_ENDS_FIRST_S = 40
 """The pacing ends the load; the thread group's own clock is its backstop. It starts a second earlier, and a
 request in flight at the end may take its whole time-out before its thread sees that the slots are gone."""
+TRACE = {"X-Correlation-ID": "${trace_id}", "traceparent": "${traceparent}"}
+"""Headers by which a request can be found in the gateway's logs and traces. The pacing sets their values, and
+takes the headers away where ``TRACING`` is ``false``."""
 NEXT = "${NEXT}"
 """What a turn is for: the number of one of the switch's choices. The pacing sets it."""
 

@@ -14,7 +14,7 @@ from pacemark.workloads.objective import OF_RUNS
 from pacemark.workloads.servers import Servers
 from pacemark.workloads.streams import Streams
 
-SAMPLE_VARIABLES = ("late_ms", "waited")
+SAMPLE_VARIABLES = ("late_ms", "trace_id", "waited")
 """What the pacing writes beside each sample, for JMeter's ``sample_variables``. ``waited`` is the last
 column of a row and one character long, so that a row cut off by a kill can be told from a whole one."""
 

@@ -2,7 +2,7 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
-from pacemark.jmx.pacing import clock, script, switch, users
+from pacemark.jmx.pacing import TRACE, clock, script, switch, users
 from pacemark.jmx.requests import fed
 from pacemark.workloads.servers import GATEWAY, McpServer, RestRequest, Servers, ToolCall
 
@@ -144,7 +144,7 @@ def _rest(request: RestRequest) -> Node:
     return Node(
         jmx.http_request(request.label, request.method, url, request.body),
         (
-            Node(jmx.headers("Formats", formats)),
+            Node(jmx.headers("Formats and trace", {**formats, **TRACE})),
             Node(jmx.body_assertion(request.truth, (request.holds,), regex=True)),
         ),
     )
@@ -168,5 +168,6 @@ def _in_session(server: str) -> Node:
 
 def _headers(server: str, more: dict[str, str]) -> Node:
     token = {"Authorization": "Bearer ${TOKEN}"} if server == GATEWAY else {}
-    name = "Formats and session" if more else "Formats"
-    return Node(jmx.headers(name, {**token, "Accept": FORMATS, "Content-Type": "application/json", **more}))
+    name = "Formats, session and trace" if more else "Formats and trace"
+    formats = {"Accept": FORMATS, "Content-Type": "application/json"}
+    return Node(jmx.headers(name, {**token, **formats, **more, **TRACE}))

@@ -83,7 +83,7 @@ class EventStreams implements Function<JMeterContext, String> {
     // A request to a closed port: before the clock starts, not in the first sample.
     private void loadWhatTheFirstRequestNeeds() {
         EventStream none = new EventStream(new Line(), URI.create('http://127.0.0.1:9/'))
-        open(none, '').exceptionally { null }.get(CONNECT_S, TimeUnit.SECONDS)
+        open(none, new JMeterVariables()).exceptionally { null }.get(CONNECT_S, TimeUnit.SECONDS)
         none.status = 200
         none.isEventStream = true
         new EventParser(none).feed(ByteBuffer.wrap('data: {"id": 1}\n\n'.bytes), 0L)
@@ -132,7 +132,7 @@ class EventStreams implements Function<JMeterContext, String> {
     // What is to be done or told next. It returns when that is due.
     String apply(JMeterContext ctx) {
         Line line = lines.computeIfAbsent(ctx.threadNum) { Integer thread -> new Line() }
-        if (!line.todo.isEmpty()) return line.todo.removeFirst()
+        if (!line.todo.isEmpty()) return told(ctx, line)
         if (line.over) return leave(ctx, line)
         unpaced(ctx.variables)
         if (line.retryAtNs != 0L) return again(ctx, line)
@@ -152,6 +152,12 @@ class EventStreams implements Function<JMeterContext, String> {
             line.tried = false
             line.retryAtNs = line.stream.endNs + line.retryMs * 1_000_000L
         }
+        return told(ctx, line)
+    }
+
+    // What has been already was sent with no trace of its own.
+    private static String told(JMeterContext ctx, Line line) {
+        ctx.variables.put('trace_id', '')
         return line.todo.removeFirst()
     }
 
@@ -176,15 +182,17 @@ class EventStreams implements Function<JMeterContext, String> {
         vars.put('waited', '2')
     }
 
-    private HttpRequest.Builder asked(URI uri, String token) {
+    private HttpRequest.Builder asked(URI uri, JMeterVariables vars) {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
+        String token = vars.get('TOKEN'), trace = vars.get('trace_id')
+        if (trace) request.header('X-Correlation-ID', trace).header('traceparent', vars.get('traceparent'))
         if (token) request.header('Authorization', 'Bearer ' + token)
         if (toProxy) request.header('Proxy-Authorization', toProxy)
         return request
     }
 
-    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, String token) {
-        HttpRequest.Builder request = asked(stream.uri, token).header('Accept', 'text/event-stream')
+    private CompletableFuture<HttpResponse<Void>> open(EventStream stream, JMeterVariables vars) {
+        HttpRequest.Builder request = asked(stream.uri, vars).header('Accept', 'text/event-stream')
             .header('Cache-Control', 'no-cache')
         if (stream.source.lastEventId) request.header('Last-Event-ID', stream.source.lastEventId)
         return client.sendAsync(request.build(), stream)
@@ -199,7 +207,7 @@ class EventStreams implements Function<JMeterContext, String> {
             stream = new EventStream(line, URI.create(ctx.variables.get('GATEWAY_URL') + ctx.variables.get('MCP_SSE_ENDPOINT')))
             result.URL = stream.uri.toURL()
             result.samplerData = 'GET ' + stream.uri
-            sent = open(stream, ctx.variables.get('TOKEN'))
+            sent = open(stream, ctx.variables)
             CompletableFuture<Void> answered = stream.answered
             sent.whenComplete { Object response, Throwable why -> if (why != null) answered.completeExceptionally(why) }
             answered.get(ANSWER_S, TimeUnit.SECONDS)
@@ -255,7 +263,7 @@ class EventStreams implements Function<JMeterContext, String> {
         if (stream.ended) reply.arrivalNs.completeExceptionally(new StreamEndedException())
         result.URL = stream.endpoint.toURL()
         CompletableFuture<HttpResponse<Void>> posted = client.sendAsync(
-            asked(stream.endpoint, ctx.variables.get('TOKEN')).header('Content-Type', 'application/json')
+            asked(stream.endpoint, ctx.variables).header('Content-Type', 'application/json')
                 .header('Accept', 'application/json').POST(HttpRequest.BodyPublishers.ofString(body)).build(),
             HttpResponse.BodyHandlers.discarding())
         try {

@@ -2,7 +2,7 @@
 
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Element, Node, Variable
-from pacemark.jmx.pacing import clock, script, switch, users
+from pacemark.jmx.pacing import TRACE, clock, script, switch, users
 from pacemark.jmx.requests import checks, fed
 from pacemark.workloads.connections import CLOSE, CONNECTION_LIFETIME, HANDSHAKE, Connections, Message
 
@@ -56,7 +56,7 @@ def nodes(workload: Connections) -> tuple[Node, ...]:
 
 def _handshake(scheme: str, *, tls: bool) -> Node:
     # Below the handshake only: a sampler takes in every header manager above it anew with every message.
-    token = Node(jmx.headers("Token", {"Authorization": "Bearer ${TOKEN}"}))
+    token = Node(jmx.headers("Token and trace", {"Authorization": "Bearer ${TOKEN}", **TRACE}))
     sampler = _sampler(
         "OpenWebSocketSampler",
         HANDSHAKE,

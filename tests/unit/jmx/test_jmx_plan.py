@@ -63,7 +63,7 @@ def test_a_plan_holds_no_secret_and_no_absolute_path(one: Workload) -> None:
     else:
         assert "${__P(TOKEN,)}" in text
         # Set from the variable, by a Header Manager or by a script of ours.
-        assert "Bearer ${TOKEN}" in text or "variables.get('TOKEN')" in text
+        assert "Bearer ${TOKEN}" in text or "vars.get('TOKEN')" in text
     assert str(Path.home()) not in text
 
 
@@ -77,4 +77,4 @@ def test_a_properties_file_sets_each_plan_by_its_own_name() -> None:
     text = properties("full", WORKLOADS.values())
     assert "rest_api_baseline.THREADS=100\n" in text
     assert "mcp_jsonrpc_baseline.DURATION=900\n" in text
-    assert "sample_variables=late_ms,waited\n" in text
+    assert "sample_variables=late_ms,trace_id,waited\n" in text
