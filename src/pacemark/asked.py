@@ -13,6 +13,7 @@ from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import default_heap_mb
 from pacemark.jmeter.workers.address import Address
 from pacemark.results.record import Window
+from pacemark.telemetry.logs import LokiAsked
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 from pacemark.workloads.objective import Objective
@@ -58,6 +59,14 @@ class Asked:
     prometheus_url: str = ""
     """Where the telemetry comes from; empty: there is none."""
     prometheus_token: str = field(default="", repr=False)
+    log_files: Mapping[str, Path] = field(default_factory=dict)
+    """The logs of the stack, by service, where Pacemark started it on this machine."""
+    loki: LokiAsked | None = None
+    """The Loki that has the logs; goes before the files."""
+    trace_url: str = ""
+    """Where a tracing system shows a trace, with ``{trace_id}`` for its id."""
+    traces: bool = True
+    """Whether requests carry one."""
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""
 

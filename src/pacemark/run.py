@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pacemark import distributed
 from pacemark.asked import Asked
+from pacemark.details import with_details
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
 from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import read_counters, together
@@ -35,6 +36,7 @@ from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
 from pacemark.results.statistics import summarize
+from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.observation import Observation, Observing
 from pacemark.telemetry.recorder import TELEMETRY_FILE
 from pacemark.workloads.connections import Connections
@@ -72,6 +74,7 @@ def run(
         reasons = [_stopped_by(finding) for finding in found.errors]
         return _without_samples(begun, reasons, directory, on_verdict)
     observation = Observation(_observing(asked))
+    files = LogFiles(asked.log_files)
     found = found.model_copy(update={"findings": [*found.findings, *observation.findings]})
     begun = replace(begun, found=found)
     before = _counters(asked)
@@ -108,6 +111,8 @@ def run(
     record = judged(begun, Carried(execution, subject, before, after, observed, ended))
     record.save_to(directory)
     on_verdict(record)
+    record = with_details(record, asked, digest, directory, files)
+    record.save_to(directory)
     write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
 
@@ -265,6 +270,7 @@ def settings_of(asked: Asked, stores: Path) -> JvmSettings:
         "GATEWAY_URL": asked.url,
         "TOKEN": asked.credentials.token if asked.credentials else "",
         "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
+        **({} if asked.traces else {"TRACING": "false"}),
         **({"MCP_SSE_ENDPOINT": workload.endpoint} if isinstance(workload, Streams) else {}),
         **(sign_in_properties(asked.admin_url, asked.administrator) if workload.signs_in else {}),
         **asked.properties,

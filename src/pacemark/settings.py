@@ -152,6 +152,19 @@ class File(_Table):
     key: Path | None = None
     tokens: Path | None = None
     prometheus: str | None = None
+    loki: str | None = None
+    loki_query: str = '{job=~".*gateway.*"}'
+    grafana: str | None = None
+    trace_url: str | None = None
+    traces: bool = True
+
+    @field_validator("trace_url")
+    @classmethod
+    def _leads_somewhere(cls, value: str | None) -> str | None:
+        if value is not None and (not value.startswith(("http://", "https://")) or "{trace_id}" not in value):
+            raise ValueError("write an http address with {trace_id} in it")
+        return value
+
     tools: tuple[Tool, ...] = ()
     workloads: dict[str, ForWorkload] = {}
 

@@ -50,6 +50,7 @@ from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
 from pacemark.run import DASHBOARD_LIMIT, WHOLE_WINDOW, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
+from pacemark.telemetry.logs import LokiAsked
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
 from pacemark.workloads.streams import Streams
@@ -135,6 +136,9 @@ def run_command(
     cert: Cert = None,
     key: Key = None,
     tokens: Tokens = None,
+    no_traces: Annotated[
+        bool, typer.Option("--no-traces", help="Send no X-Correlation-ID and no traceparent.")
+    ] = False,
     out_dir: Annotated[Path | None, typer.Option("--out", help="[default: results]")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -198,6 +202,10 @@ def run_command(
                 identities=identities,
                 prometheus_url=os.environ.get("PROMETHEUS_URL") or file.prometheus or at.prometheus_url,
                 gateway_urls=at.gateway_urls,
+                log_files=at.log_files,
+                loki=_loki(file),
+                trace_url=file.trace_url or "",
+                traces=file.traces and not no_traces,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
                 workers=machines,
             )
@@ -330,6 +338,15 @@ def placed(one: Workload) -> Workload:
 def rpc_endpoint() -> str:
     """The path of JSON-RPC at the gateway."""
     return os.environ.get("MCP_RPC_ENDPOINT") or RPC_ENDPOINT
+
+
+def _loki(file: File) -> LokiAsked | None:
+    """Loki itself goes before the Grafana that has it."""
+    if url := os.environ.get("LOKI_URL") or file.loki:
+        return LokiAsked(url, file.loki_query, os.environ.get("LOKI_TOKEN") or "")
+    if url := os.environ.get("GRAFANA_URL") or file.grafana:
+        return LokiAsked(url, file.loki_query, os.environ.get("GRAFANA_TOKEN") or "", is_grafana=True)
+    return None
 
 
 def _listed(file: File) -> Listed:

@@ -257,6 +257,12 @@ def detached_gateways(url: str, data_dir: Path | None = None) -> tuple[str, ...]
     return _gateway_urls(state) if state else ()
 
 
+def detached_logs(url: str, data_dir: Path | None = None) -> dict[str, Path]:
+    """The logs of the detached stack of that URL, by service; none without such a stack."""
+    home = data_dir or default_dir()
+    return log_files(home) if _detached_state(url, home) else {}
+
+
 def log_files(data_dir: Path) -> dict[str, Path]:
     """By service, its log, of a stack in that directory; nginx's is that of requests."""
     state = State.load(data_dir)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
@@ -13,9 +14,11 @@ from pacemark.gateway.stack import (
     detached_administrator,
     detached_credentials,
     detached_gateways,
+    detached_logs,
     detached_pids,
     detached_prometheus,
     detached_urls,
+    log_files,
 )
 from pacemark.gateway.token import Credentials
 
@@ -37,6 +40,8 @@ class Target:
     """The stack's Prometheus; empty where it has none, or there is no stack."""
     gateway_urls: tuple[str, ...] = ()
     """The own URL of each gateway process behind ``url``, where that is known."""
+    log_files: Mapping[str, Path] = field(default_factory=dict)
+    """The stack's logs, by service."""
 
 
 @contextmanager
@@ -71,6 +76,7 @@ def target(
                 stack.asked_urls,
                 stack.prometheus_url,
                 stack.gateway_urls,
+                log_files(stack.data_dir),
             )
         return
     if not url:
@@ -86,4 +92,5 @@ def target(
         server_urls=server_urls(environ) or detached_urls(url),
         prometheus_url=detached_prometheus(url),
         gateway_urls=detached_gateways(url),
+        log_files=detached_logs(url),
     )

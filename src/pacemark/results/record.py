@@ -116,6 +116,10 @@ class Column(Record):
     unit: str = ""
     has_bars: bool = False
     """Whether a bar beside each number shows its share of the column's highest."""
+    link: str = ""
+    """Where a cell leads, with ``{}`` for its text: a place on the page (``#log-{}``) or an http address."""
+    anchor: str = ""
+    """What a cell's row is called as a place on the page, with ``{}`` for its text; the first of equals."""
 
 
 class Series(Record):

@@ -1,0 +1,153 @@
+"""A line of a log, as the services of a gateway's stack write them, without what is secret."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pacemark.gateway.token import redact
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+MOST_CHARACTERS = 4_000
+"""Of a message that is kept."""
+
+_LEVELS: dict[str, Level] = {
+    **dict.fromkeys(("DEBUG", "TRACE", "DEBUG1", "DEBUG2"), "DEBUG"),
+    **dict.fromkeys(("INFO", "LOG", "NOTICE", "STATEMENT", "DETAIL", "HINT"), "INFO"),
+    **dict.fromkeys(("WARNING", "WARN"), "WARNING"),
+    **dict.fromkeys(("ERROR", "ERR"), "ERROR"),
+    **dict.fromkeys(("CRITICAL", "FATAL", "PANIC", "EMERG", "ALERT", "CRIT"), "CRITICAL"),
+}
+_REDIS: dict[str, Level] = {".": "DEBUG", "-": "DEBUG", "*": "INFO", "#": "WARNING"}
+
+_SECRETS = re.compile(
+    r"(?i)(bearer\s+|basic\s+|(?:password|passwd|secret|token|api[_-]?key|authorization)['\"]?\s*[:=]\s*['\"]?)"
+    r"(?!bearer|basic)[^\s'\",;&}]+"
+)
+_IN_URL = re.compile(r"(\w+://[^\s:/@]+:)[^\s/@]+@")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_DATE = r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?\d*"
+_ZONE = r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?"
+_TEXT = re.compile(rf"^(?:ts=|time=)?\"?{_DATE}{_ZONE}\"?\s*(?P<rest>.*)$", re.DOTALL)
+_REDIS_LINE = re.compile(
+    r"^\d+:[A-Z] (?P<when>\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3}) (?P<mark>[.\-*#]) (?P<rest>.*)$",
+    re.DOTALL,
+)
+_LEVEL = re.compile(
+    r"^(?:\[[^\]]*\]\s*|\S*\s-\s[\w.]+\s-\s|-\s[\w.]+\s-\s|caller=\S+\s)?\W*"
+    r"(?:level=|lvl=)?(?P<level>" + "|".join(_LEVELS) + r")\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line, or several that are one message. ``at`` in epoch seconds."""
+
+    at: float
+    service: str
+    level: Level
+    message: str
+    trace_id: str = ""
+    """What was sent as X-Correlation-ID, where the line tells it."""
+
+    def as_json(self) -> str:
+        """A line of ``logs.jsonl``."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def parse(text: str, service: str) -> LogLine | None:
+    """Read a line; None where it has no time of its own, and so belongs to the line before it."""
+    text = text.rstrip("\r\n")
+    if text.startswith("{"):
+        return _of_json(text, service)
+    if match := _REDIS_LINE.match(text):
+        at = datetime.strptime(match["when"], "%d %b %Y %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
+        return LogLine(at, service, _REDIS[match["mark"]], cleaned(match["rest"]))
+    if match := _TEXT.match(text):
+        at = _instant(f"{match['date'].replace('/', '-')}T{match['time']}", match["part"], match["zone"])
+        rest = match["rest"].strip()
+        return LogLine(at, service, level_of(rest), cleaned(rest))
+    return None
+
+
+def gathered(lines: Iterable[str], service: str) -> Iterator[LogLine]:
+    """The lines of one log, those without a time joined to the one before; without any they are dropped."""
+    held: LogLine | None = None
+    more: list[str] = []
+    for text in lines:
+        if (line := parse(text, service)) is None:
+            if sum(map(len, more)) < MOST_CHARACTERS:
+                more.append(cleaned(text.rstrip("\r\n")))
+            continue
+        if held:
+            yield _joined(held, more)
+        held, more = line, []
+    if held:
+        yield _joined(held, more)
+
+
+def level_of(text: str) -> Level:
+    """The level that a message begins with; INFO where it names none."""
+    match = _LEVEL.match(text)
+    return _LEVELS[match["level"].upper()] if match else "INFO"
+
+
+def cleaned(text: str) -> str:
+    """Without secrets, control characters and what is too long."""
+    text = _IN_URL.sub(r"\1***@", _SECRETS.sub(r"\1***", redact(_CONTROL.sub(" ", text), ())))
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} ..."
+
+
+def _joined(line: LogLine, more: list[str]) -> LogLine:
+    if not more:
+        return line
+    return LogLine(
+        line.at, line.service, line.level, cleaned("\n".join([line.message, *more])), line.trace_id
+    )
+
+
+def _of_json(text: str, service: str) -> LogLine | None:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    if "upstream_status" in given:
+        return _of_nginx(given, service)
+    when = given.get("@timestamp") or given.get("timestamp") or given.get("asctime") or given.get("time")
+    match = _TEXT.match(str(when))
+    if match is None:
+        return None
+    at = _instant(f"{match['date'].replace('/', '-')}T{match['time']}", match["part"], match["zone"])
+    level = _LEVELS.get(str(given.get("levelname") or given.get("level") or "INFO").upper(), "INFO")
+    message = str(given.get("message") or given.get("msg") or "")
+    if failure := given.get("exc_info") or given.get("exception") or given.get("error"):
+        message = f"{message}\n{failure}"
+    if duration := given.get("duration_ms"):
+        message += f" ({float(duration):.0f} ms)"
+    trace = str(given.get("correlation_id") or given.get("request_id") or "")
+    return LogLine(at, service, level, cleaned(message), cleaned(trace))
+
+
+def _of_nginx(given: dict[str, Any], service: str) -> LogLine | None:
+    """A request, as the native stack's nginx logs it."""
+    try:
+        status, at = int(given["status"]), float(given["msec"])
+        seconds = float(given["seconds"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    level: Level = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
+    asked, upstream = f"{given.get('method')} {given.get('path')}", given.get("upstream")
+    message = f"{asked} {status} in {1000 * seconds:.0f} ms by {upstream}"
+    return LogLine(at, service, level, cleaned(message), cleaned(str(given.get("correlation_id") or "")))
+
+
+def _instant(text: str, part: str | None, zone: str | None) -> float:
+    """Epoch seconds; without a zone it is UTC, as all of ours are."""
+    offset = {None: "+00:00", "Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}.get(zone, zone)
+    return datetime.fromisoformat(f"{text}{offset}").timestamp() + (float(f"0.{part}") if part else 0.0)

@@ -1,0 +1,197 @@
+"""The logs of a run: how many lines of which level, what was wrong most, and the lines of single requests."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacemark.results.record import Chart, Column, Section, Series
+from pacemark.results.slowest import ANCHOR
+from pacemark.telemetry.log_lines import Level, LogLine
+
+LOGS_FILE = "logs.jsonl"
+MOST_KEPT = 50_000
+"""Lines in ``logs.jsonl``: those of single requests that are looked for, and warnings and what is worse."""
+TOP = 15
+CHART_POINTS = 480
+LEVELS: tuple[Level, ...] = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+_WORSE: frozenset[Level] = frozenset({"CRITICAL", "ERROR", "WARNING"})
+_LINES_OF_A_TRACE = 20
+_VARYING = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-f]{16,}\b|0x[0-9a-fA-F]+|'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)*"
+)
+
+
+@dataclass(frozen=True)
+class LokiAsked:
+    """Where Loki is, and what it is asked."""
+
+    url: str
+    query: str
+    token: str = field(default="", repr=False)
+    is_grafana: bool = False
+    """Whether the URL is that of a Grafana, which has Loki as a data source."""
+
+
+@dataclass
+class Group:
+    """Messages that differ in numbers, ids and quoted texts only."""
+
+    level: Level
+    service: str
+    example: str
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+
+
+@dataclass
+class Logs:
+    """What was found. Instants in epoch seconds."""
+
+    counts: Counter[tuple[str, Level]] = field(default_factory=Counter)
+    over_time: Counter[tuple[int, Level]] = field(default_factory=Counter)
+    """By second of the epoch."""
+    groups: dict[tuple[str, Level, str], Group] = field(default_factory=dict)
+    of_traces: dict[str, list[LogLine]] = field(default_factory=dict)
+    """The lines of the requests that were looked for."""
+    kept: int = 0
+    left_out: int = 0
+    """Lines that were worth keeping, and too many."""
+
+    @property
+    def lines_by_trace(self) -> dict[str, int]:
+        """How many lines each request that was looked for has."""
+        return {trace: len(lines) for trace, lines in self.of_traces.items()}
+
+
+def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Logs:
+    """Count all ``lines``; keep in ``path`` those of ``traces`` and those that are warnings or worse.
+
+    Raises:
+        OSError: ``path`` cannot be written.
+    """
+    found, wanted = Logs(), frozenset(traces)
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            found.counts[line.service, line.level] += 1
+            found.over_time[math.floor(line.at), line.level] += 1
+            is_wanted = line.trace_id in wanted
+            if is_wanted:
+                found.of_traces.setdefault(line.trace_id, []).append(line)
+            if line.level in _WORSE:
+                _group(found, line)
+            if is_wanted or line.level in _WORSE:
+                if found.kept < MOST_KEPT:
+                    file.write(line.as_json() + "\n")
+                    found.kept += 1
+                else:
+                    found.left_out += 1
+    return found
+
+
+def pattern(message: str) -> str:
+    """A message without what differs from one to the next: ids, numbers, quoted texts."""
+    return _VARYING.sub("*", message.partition("\n")[0])[:200]
+
+
+def _group(found: Logs, line: LogLine) -> None:
+    key = (line.service, line.level, pattern(line.message))
+    group = found.groups.setdefault(key, Group(line.level, line.service, line.message, first=line.at))
+    group.count += 1
+    group.first, group.last = min(group.first, line.at), max(group.last, line.at)
+
+
+def sections(found: Logs, start: float, end_s: float) -> list[Section]:
+    """The report's parts; ``start`` is the first sample's instant, ``end_s`` the load's end from there."""
+    total = sum(found.counts.values())
+    if not total:
+        text = "No line was logged during the run."
+        return [Section(title="Logs", summary=text, is_background=True)]
+    worse = sum(count for (_, level), count in found.counts.items() if level in _WORSE)
+    groups = sorted(found.groups.values(), key=lambda one: (LEVELS.index(one.level), -one.count))
+    shown = [
+        Section(
+            title="Logs",
+            summary=_summary(found, total, worse, groups),
+            note="Messages that differ in numbers, ids and quoted texts only are one. Times are from the "
+            "first sample.",
+            columns=[
+                Column(name="Service"),
+                Column(name="Level"),
+                Column(name="Lines"),
+                Column(name="First", unit="s"),
+                Column(name="Last", unit="s"),
+                Column(name="Such as"),
+            ],
+            rows=[
+                [
+                    one.service,
+                    one.level,
+                    one.count,
+                    round(one.first - start, 1),
+                    round(one.last - start, 1),
+                    one.example.partition("\n")[0][:300],
+                ]
+                for one in groups[:TOP]
+            ],
+            charts=[_chart(found, start, end_s)],
+            is_background=True,
+        )
+    ]
+    if found.of_traces:
+        shown.append(_of_traces(found, start))
+    return shown
+
+
+def _summary(found: Logs, total: int, worse: int, groups: list[Group]) -> str:
+    by_level: Counter[Level] = Counter()
+    for (_, level), count in found.counts.items():
+        by_level[level] += count
+    counts = ", ".join(f"{by_level[level]:,} {level}" for level in LEVELS if by_level[level])
+    left = f" {found.left_out:,} more than {LOGS_FILE} keeps." if found.left_out else ""
+    most = f" Most often: {groups[0].example.partition(chr(10))[0][:160]}" if worse and groups else ""
+    return f"{total:,} lines: {counts}.{left}{most}"
+
+
+def _of_traces(found: Logs, start: float) -> Section:
+    rows: list[list[str | int | float | None]] = []
+    for trace, lines in found.of_traces.items():
+        for line in sorted(lines, key=lambda one: one.at)[:_LINES_OF_A_TRACE]:
+            rows.append([trace, round(line.at - start, 3), line.service, line.level, line.message[:1000]])
+    return Section(
+        title="Log lines of the slowest samples",
+        summary=f"{len(rows)} lines of {len(found.of_traces)} samples, found by their X-Correlation-ID.",
+        columns=[
+            Column(name="Trace", anchor=ANCHOR),
+            Column(name="At", unit="s"),
+            Column(name="Service"),
+            Column(name="Level"),
+            Column(name="Message"),
+        ],
+        rows=rows,
+        is_background=True,
+    )
+
+
+def _chart(found: Logs, start: float, end_s: float) -> Chart:
+    step_s = max(1, math.ceil(end_s / CHART_POINTS))
+    points = max(1, math.ceil(end_s / step_s))
+    by_level: dict[Level, list[float | None]] = {}
+    for (second, level), count in found.over_time.items():
+        n = math.floor((second - start) / step_s)
+        if 0 <= n < points:
+            values = by_level.setdefault(level, [0.0] * points)
+            values[n] = (values[n] or 0.0) + count / step_s
+    return Chart(
+        title="Lines logged, by level",
+        unit="lines a second, /s",
+        at=[float(n * step_s) for n in range(points)],
+        series=[
+            Series(name=level, values=[round(value or 0.0, 3) for value in by_level[level]])
+            for level in LEVELS
+            if level in by_level
+        ],
+    )
