@@ -28,6 +28,7 @@ def summary_markdown(
     record: RunRecord | None, summary: Summary | None, *, title: str, corrected: Corrected | None = None
 ) -> str:
     """The run on half a page: the verdict and why, the objectives, the figures by label, what went wrong.
+    What the system did meanwhile is in the HTML page.
 
     ``summary`` is None for a run without samples.
     """
@@ -36,7 +37,7 @@ def summary_markdown(
         escaped(wording.headline(record)),
         "\n".join(_reasons(record)),
         _objectives(record.objectives) if record and record.objectives else "",
-        *(_section(section) for section in (record.sections if record else [])),
+        *(_section(one) for one in (record.sections if record else []) if not one.is_background),
         _stages(wording.steady_stages(record)),
         *((_by_label(summary), _corrected(corrected), _failures(summary)) if summary else ()),
         _footer(record, summary),

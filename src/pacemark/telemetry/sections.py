@@ -214,7 +214,7 @@ def _chart(
     telemetry: Telemetry, picture: _Picture, found: Sequence[Saturation], end_s: float
 ) -> Chart | None:
     step_s = telemetry.step_s * max(1, math.ceil(end_s / telemetry.step_s / CHART_POINTS))
-    at_s = [round(n * step_s, 3) for n in range(math.ceil(end_s / step_s))]
+    at_s = [round(n * step_s, 3) for n in range(math.ceil(end_s / step_s) + 1)]
     series = []
     for name in picture.names:
         for of, points in telemetry.lines(name).items():

@@ -1,0 +1,150 @@
+"""Log lines as the stack's services write them; what is counted and kept of them."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pacemark.telemetry.log_files import LogFiles
+from pacemark.telemetry.log_lines import LogLine, cleaned, gathered, parse
+from pacemark.telemetry.logs import MOST_KEPT, collect, pattern, sections
+
+AT = datetime(2026, 11, 26, 16, 22, 6, 500_000, UTC).timestamp()
+TRACE = "40b61de615f8f75b8cfc37711c2db9ff"
+GATEWAY = {
+    "asctime": "2026-11-26T16:22:06",
+    "levelname": "WARNING",
+    "message": "[http_gateway] Request completed: GET /tools - 404",
+    "duration_ms": 14.5,
+    "correlation_id": TRACE,
+    "@timestamp": "2026-11-26T16:22:06.500000Z",
+}
+NGINX = {
+    "time": "2026-11-26T16:22:06+00:00",
+    "msec": AT,
+    "status": 502,
+    "method": "POST",
+    "path": "/rpc",
+    "seconds": 0.088,
+    "upstream": "127.0.0.1:4444, 127.0.0.1:4445",
+    "upstream_status": "502, 200",
+    "correlation_id": TRACE,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message", "trace"),
+    [
+        (json.dumps(GATEWAY), "WARNING", "[http_gateway] Request completed: GET /tools - 404 (14 ms)", TRACE),
+        (json.dumps(NGINX), "ERROR", "POST /rpc 502 in 88 ms by 127.0.0.1:4444, 127.0.0.1:4445", TRACE),
+        ("2026-11-26 16:22:06.500 UTC [9] ERROR:  deadlock", "ERROR", "[9] ERROR:  deadlock", ""),
+        ("2026-11-26 16:22:06.500 UTC [9] LOG:  ready", "INFO", "[9] LOG:  ready", ""),
+        ("2026-11-26 16:22:06.500 UTC [1] WARNING C-0x1: no", "WARNING", "[1] WARNING C-0x1: no", ""),
+        ("2026-11-26T16:22:06.500 - a.b - ERROR - broken", "ERROR", "- a.b - ERROR - broken", ""),
+        ("41:M 26 Nov 2026 16:22:06.500 # low memory", "WARNING", "low memory", ""),
+        ("41:M 26 Nov 2026 16:22:06.500 * ready", "INFO", "ready", ""),
+        ('ts=2026-11-26T16:22:06.500Z caller=a.go:1 level=warn msg="x"', "WARNING",
+         'caller=a.go:1 level=warn msg="x"', ""),
+        ("2026/11/26 16:22:06.500 [crit] 7#7: full", "CRITICAL", "[crit] 7#7: full", ""),
+        ("2026-11-26T18:22:06.500+02:00 a message of errors", "INFO", "a message of errors", ""),
+    ],
+)  # fmt: skip
+def test_a_line_of_each_service(text: str, level: str, message: str, trace: str) -> None:
+    line = parse(text + "\n", "some")
+    assert line is not None
+    assert line == LogLine(pytest.approx(AT), "some", line.level, message, trace)  # type: ignore[arg-type]
+    assert line.level == level
+
+
+def test_what_has_no_time_belongs_to_the_line_before() -> None:
+    texts = ["lost\n", "2026-11-26 16:22:06 UTC [9] ERROR:  no\n", "  at here\n", "{broken\n"]
+    (line,) = gathered(texts, "postgres")
+    assert line.message == "[9] ERROR:  no\n  at here\n{broken"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("password='s3cret' x", "password='***' x"),
+        ("postgresql://mcp:s3cret@127.0.0.1/mcp", "postgresql://mcp:***@127.0.0.1/mcp"),
+        ("a eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl b", "a *** b"),
+        ("\x1b[31mred\x1b[0m\x07", " red  "),
+        ("the tokens are many", "the tokens are many"),
+    ],
+)
+def test_secrets_and_control_characters_are_taken_out(text: str, clean: str) -> None:
+    assert cleaned(text) == clean
+
+
+def line(at: float, level: str = "INFO", message: str = "fine", trace: str = "") -> LogLine:
+    return LogLine(at, "gateway-1", level, message, trace)  # type: ignore[arg-type]
+
+
+def test_all_are_counted_and_what_matters_is_kept(tmp_path: Path) -> None:
+    lines = [
+        *(line(100 + n / 10) for n in range(50)),
+        line(101, "ERROR", "tool 12 failed: 'a'"),
+        line(104, "ERROR", "tool 7 failed: 'b'"),
+        line(102, message="yours", trace=TRACE),
+        line(103, message="another's", trace="0" * 32),
+    ]
+    found = collect(lines, tmp_path / "logs.jsonl", {TRACE})
+    assert found.counts == {("gateway-1", "INFO"): 52, ("gateway-1", "ERROR"): 2}
+    assert found.lines_by_trace == {TRACE: 1}
+    kept = [json.loads(text)["message"] for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert kept == ["tool 12 failed: 'a'", "tool 7 failed: 'b'", "yours"]
+    logs, single = sections(found, 100, 6)
+    assert logs.summary == "54 lines: 2 ERROR, 52 INFO. Most often: tool 12 failed: 'a'"
+    assert logs.rows == [["gateway-1", "ERROR", 2, 1.0, 4.0, "tool 12 failed: 'a'"]]
+    (chart,) = logs.charts
+    assert {one.name: sum(value or 0 for value in one.values) for one in chart.series} == {
+        "ERROR": 2,
+        "INFO": 52,
+    }
+    assert single.rows == [[TRACE, 2.0, "gateway-1", "INFO", "yours"]]
+    assert single.columns[0].anchor == "log-{}"
+
+
+def test_what_is_not_kept_any_more_is_counted(tmp_path: Path) -> None:
+    lines = (line(100, "WARNING", f"no {n}") for n in range(MOST_KEPT + 7))
+    found = collect(lines, tmp_path / "logs.jsonl", ())
+    assert (found.kept, found.left_out) == (MOST_KEPT, 7)
+    assert "7 more than logs.jsonl keeps" in sections(found, 100, 6)[0].summary
+
+
+def test_nothing_logged_is_said() -> None:
+    found = collect((), Path("/dev/null"), ())
+    assert sections(found, 0, 1)[0].summary == "No line was logged during the run."
+
+
+def test_ids_numbers_and_quoted_texts_make_no_other_message() -> None:
+    one = "row 12 of 0b61de61-5f8f-475b-8cfc-37711c2db9ff: 'a' at 0x7f\nTraceback"
+    other = "row 9 of 1b61de61-5f8f-475b-8cfc-37711c2db9ff: 'b c' at 0x80"
+    assert pattern(one) == pattern(other) == "row * of *: * at *"
+    assert pattern("row x") != pattern("row y")
+
+
+def stamped(second: int, text: str) -> str:
+    return f"2026-11-26 16:22:{second:02} UTC [1] {text}\n"
+
+
+def test_files_are_read_from_where_they_were_at_the_start(tmp_path: Path) -> None:
+    path, missing = tmp_path / "postgres.log", tmp_path / "none.log"
+    path.write_text(stamped(1, "before"), encoding="utf-8")
+    files = LogFiles({"postgres": path, "redis": missing})
+    with path.open("a", encoding="utf-8") as file:
+        file.write(stamped(6, "within") + stamped(30, "after"))
+    missing.write_text(stamped(7, "new"), encoding="utf-8")
+    messages = [one.message for one in files.lines(AT - 5, AT + 10)]
+    assert messages == ["[1] within", "[1] new"]
+
+
+def test_a_file_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    path.write_text(stamped(1, "old") * 100, encoding="utf-8")
+    files = LogFiles({"gateway": path})
+    path.rename(tmp_path / "gateway.log.1")
+    path.write_text(stamped(6, "new"), encoding="utf-8")
+    assert [one.message for one in files.lines(AT - 5, AT + 10)] == ["[1] new"]
