@@ -61,13 +61,17 @@ class PrometheusServer:
         self._process.kill()
         self._process.wait()
 
+    def start_exporter(self) -> None:
+        """It answers."""
+        self._exporter, _ = start_http_server(self._exporter_port, "127.0.0.1", self._registry)
+
     def stop_exporter(self) -> None:
         """It does not answer any more."""
         self._exporter.shutdown()
         self._exporter.server_close()
 
     def __enter__(self) -> Self:
-        self._exporter, _ = start_http_server(self._exporter_port, "127.0.0.1", self._registry)
+        self.start_exporter()
         self.start()
         return self
 

@@ -63,6 +63,9 @@ class Asked:
     """The logs of the stack, by service, where Pacemark started it on this machine."""
     loki: LokiAsked | None = None
     """The Loki that has the logs; goes before the files."""
+    grafana_url: str = ""
+    """The Grafana that is told of start, stages, end and verdict; empty: none is."""
+    grafana_token: str = field(default="", repr=False)
     trace_url: str = ""
     """Where a tracing system shows a trace, with ``{trace_id}`` for its id."""
     traces: bool = True

@@ -1,6 +1,6 @@
 """What is added to a run's record after its verdict, since it takes time: single samples, and the logs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,25 +19,30 @@ _AROUND_S = 1.0
 
 
 def with_details(
-    record: RunRecord, asked: Asked, digest: Digest, directory: Path, files: LogFiles
+    record: RunRecord,
+    asked: Asked,
+    digest: Digest,
+    directory: Path,
+    files: LogFiles,
+    more: Sequence[Reason] = (),
 ) -> RunRecord:
     """The record with the slowest samples and what the logs say of them and of the run.
 
-    Without logs it has the samples alone; where they cannot be read it says so, as a warning.
+    Without logs it has the samples alone; where they cannot be read it says so, as a warning,
+    beside ``more``.
     """
     samples = directory / SAMPLES_FILE
     slow = slowest(samples, digest.start_ms, record.window) if samples.is_file() else []
     start = digest.start_ms / 1000
     end = start + asked.load.duration_s
-    found, reasons = Logs(), []
+    found, reasons = Logs(), list(more)
     if asked.loki or asked.log_files:
         try:
             with _lines(asked, files, start - _AROUND_S, end + _AROUND_S) as lines:
                 found = collect(lines, directory / LOGS_FILE, {one.trace_id for one in slow if one.trace_id})
         except (PacemarkError, OSError) as error:
-            reasons = [
-                Reason(level="warning", text=f"the logs were not read: {error}", remedy="see LOKI_URL")
-            ]
+            text = f"the logs were not read: {error}"
+            reasons.append(Reason(level="warning", text=text, remedy="see LOKI_URL"))
         if found.left_out:
             text = f"{LOGS_FILE} has {MOST_KEPT:,} lines; {found.left_out:,} more were worth keeping"
             reasons.append(Reason(level="warning", text=text))

@@ -16,6 +16,7 @@ from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Asked, asked_engine, find_engine
 from pacemark.jmeter.java import find_java
 from pacemark.results.record import Finding
+from pacemark.telemetry.checks import monitoring_findings
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
@@ -33,12 +34,13 @@ def examine(
     connection: Connection = DIRECT,
     identities: Identities | None = None,
 ) -> list[Finding]:
-    """Engine, Java and, when ``url`` is given, the gateway; and this machine and the token for all ``loads``.
+    """Engine, Java, the monitoring whose URLs are set, and, when ``url`` is given, the gateway; and this
+    machine and the token for all ``loads``.
 
     What the longest or the greatest of them lacks is an error where the user has named them, and where they
     are just all there are, a warning that tells which of them lacks it.
     """
-    findings = [_java(environ), _engine(engine, environ)]
+    findings = [_java(environ), _engine(engine, environ), *monitoring_findings(environ, connection)]
     first = min(loads, key=lambda name: _samples(loads[name]))
     least, others = loads[first], {name: load for name, load in loads.items() if name != first}
     longest_s = max(load.duration_s for load in loads.values())

@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,9 +37,9 @@ from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
 from pacemark.results.statistics import summarize
+from pacemark.telemetry.grafana import Grafana, GrafanaError, annotate_end, annotate_start
 from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.observation import Observation, Observing
-from pacemark.telemetry.recorder import TELEMETRY_FILE
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
@@ -84,6 +85,9 @@ def run(
         watch.look()
         on_progress(progress)
 
+    told = _annotated(
+        asked, lambda grafana: annotate_start(grafana, asked.workload.name, asked.scale, time.time())
+    )
     observation.start()
     try:
         execution, digest = _load(asked, engine, found, directory, look)
@@ -93,8 +97,7 @@ def run(
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(begun, reasons, directory, on_verdict, interrupted=interrupted)
     observed = observation.stop(digest.start_ms / 1000, asked.window)
-    if observed.values.height:
-        observed.values.write_parquet(directory / TELEMETRY_FILE, compression="zstd")
+    observed.save(directory)
     readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
     readings = readings or observed.readings
     if readings:
@@ -111,7 +114,8 @@ def run(
     record = judged(begun, Carried(execution, subject, before, after, observed, ended))
     record.save_to(directory)
     on_verdict(record)
-    record = with_details(record, asked, digest, directory, files)
+    told = told or _annotated(asked, lambda grafana: annotate_end(grafana, record, digest.start_ms / 1000))
+    record = with_details(record, asked, digest, directory, files, told)
     record.save_to(directory)
     write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
@@ -150,6 +154,18 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
     elif isinstance(workload, Streams | Connections):
         more = [try_opening(workload, asked.url, token, asked.connection)] if token else []
     return asked, found.model_copy(update={"findings": [*found.findings, *more]})
+
+
+def _annotated(asked: Asked, tell: Callable[[Grafana], None]) -> list[Reason]:
+    """Tell Grafana, where there is one; the warning, where it would not listen."""
+    if not asked.grafana_url:
+        return []
+    try:
+        with Grafana(asked.grafana_url, asked.grafana_token, asked.connection) as grafana:
+            tell(grafana)
+    except (GrafanaError, InputError) as error:
+        return [Reason(level="warning", text=f"no annotations: {error.message}", remedy=error.hint)]
+    return []
 
 
 def _observing(asked: Asked) -> Observing:

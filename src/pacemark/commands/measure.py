@@ -204,6 +204,8 @@ def run_command(
                 gateway_urls=at.gateway_urls,
                 log_files=at.log_files,
                 loki=_loki(file),
+                grafana_url=os.environ.get("GRAFANA_URL") or file.grafana or "",
+                grafana_token=os.environ.get("GRAFANA_TOKEN") or "",
                 trace_url=file.trace_url or "",
                 traces=file.traces and not no_traces,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",

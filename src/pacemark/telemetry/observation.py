@@ -1,7 +1,9 @@
 """Everything that is looked at beside the load: begun before it, ended after it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -11,9 +13,10 @@ from pacemark.results.record import Finding, Reason, Section, Window
 from pacemark.telemetry import direct, sections
 from pacemark.telemetry.direct import DirectCall, DirectCalls
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
-from pacemark.telemetry.recorder import SCHEMA, Recorder, Telemetry
+from pacemark.telemetry.recorder import SCHEMA, TELEMETRY_FILE, Recorder, Telemetry
 from pacemark.telemetry.saturation import Saturation, saturations
 
+SNAPSHOT_FILE = "metrics_snapshot.json"
 DIRECT_CALL = "direct_call"
 """The direct calls' name in ``telemetry.parquet``: milliseconds, null where it failed."""
 
@@ -50,6 +53,16 @@ class Observed:
         rows = [(round(one.at - self.start, 3), DIRECT_CALL, one.server, one.ms) for one in self.calls]
         own = pl.DataFrame(rows, schema=SCHEMA, orient="row")
         return own if self.telemetry is None else pl.concat([self.telemetry.values, own])
+
+    def save(self, directory: Path) -> None:
+        """Write what there is into a run's directory."""
+        if self.values.height:
+            self.values.write_parquet(directory / TELEMETRY_FILE, compression="zstd")
+        if self.telemetry and self.telemetry.snapshot:
+            # As Prometheus itself answers an instant query.
+            data = {"resultType": "vector", "result": self.telemetry.snapshot}
+            text = json.dumps({"status": "success", "data": data}, indent=1)
+            (directory / SNAPSHOT_FILE).write_text(text + "\n", encoding="utf-8")
 
     def saturated(self, until_s: float) -> list[Saturation]:
         """What went past its limit up to then, the first first."""

@@ -1,0 +1,104 @@
+"""The monitoring before a test: is what a run would ask there, and does it know the gateway?"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from pacemark.errors import InputError
+from pacemark.gateway.connection import Connection
+from pacemark.results.record import Finding
+from pacemark.telemetry.grafana import Grafana, GrafanaError
+from pacemark.telemetry.loki import Loki, LokiError
+from pacemark.telemetry.prometheus import Prometheus, PrometheusError
+from pacemark.telemetry.queries import QUERIES
+
+_WINDOW = "1m"
+DASHBOARDS = (
+    "Gateway Performance",
+    "Database Health",
+    "Container Resources",
+    "MCP Protocol",
+    "Redis Metrics",
+    "Connection Pools",
+)
+"""The request's."""
+
+
+def monitoring_findings(environ: Mapping[str, str], connection: Connection) -> Iterator[Finding]:
+    """What Prometheus, Grafana and Loki say, of those whose URLs are set; nothing of the others."""
+    if url := environ.get("PROMETHEUS_URL"):
+        yield from _prometheus(url, environ.get("PROMETHEUS_TOKEN", ""), connection)
+    if url := environ.get("GRAFANA_URL"):
+        yield from _grafana(url, environ.get("GRAFANA_TOKEN", ""), connection)
+    if (url := environ.get("LOKI_URL")) or environ.get("GRAFANA_URL"):
+        yield _loki(url, environ, connection)
+
+
+def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Finding]:
+    try:
+        with Prometheus(url, token, connection) as prometheus:
+            targets = prometheus.targets()
+            missing = [
+                query for query in QUERIES if query.is_shown and not prometheus.now(query.over(_WINDOW))
+            ]
+    except (PrometheusError, InputError) as error:
+        yield _warning("prometheus", error.message, error.hint or "is it up, and PROMETHEUS_URL right?")
+        return
+    if not targets:
+        yield _warning("prometheus", f"{url} scrapes nothing", "give it the gateway and the exporters")
+        return
+    jobs = Counter(target.job for target in targets)
+    listed = ", ".join(f"{job} ({count})" for job, count in sorted(jobs.items()))
+    yield Finding(name="prometheus", level="ok", detail=f"{url} scrapes {len(targets)} targets: {listed}")
+    for target in targets:
+        if not target.is_up:
+            where = f"{target.job} {target.instance}"
+            yield _warning("target", f"{where} is down: {target.error or 'no reason given'}", "is it up?")
+    by_resource: dict[str, list[str]] = {}
+    for query in missing:
+        by_resource.setdefault(query.resource, []).append(query.name)
+    for resource, names in by_resource.items():
+        yield _warning(
+            "telemetry",
+            f"nothing of the {resource}: {', '.join(names)}",
+            "have its exporter scraped; rates need a minute, and some traffic",
+        )
+
+
+def _grafana(url: str, token: str, connection: Connection) -> Iterator[Finding]:
+    try:
+        with Grafana(url, token, connection) as grafana:
+            version, titles = grafana.version(), grafana.dashboards()
+    except (GrafanaError, InputError) as error:
+        yield _warning("grafana", error.message, error.hint)
+        return
+    yield Finding(name="grafana", level="ok", detail=f"{url} is well, version {version}")
+    missing = [title for title in DASHBOARDS if title not in titles]
+    if missing:
+        yield _warning(
+            "dashboards", f"Grafana lacks {', '.join(missing)}", "provision them from deploy/grafana"
+        )
+    else:
+        yield Finding(name="dashboards", level="ok", detail=f"all {len(DASHBOARDS)} are there")
+
+
+def _loki(url: str | None, environ: Mapping[str, str], connection: Connection) -> Finding:
+    remedy = "is its agent (Promtail, Alloy) up?"
+    try:
+        loki = (
+            Loki(url, environ.get("LOKI_TOKEN", ""), connection)
+            if url
+            else Loki.by_grafana(environ["GRAFANA_URL"], environ.get("GRAFANA_TOKEN", ""), connection)
+        )
+        with loki:
+            labels = loki.labels()
+    except (LokiError, InputError) as error:
+        return _warning("loki", error.message, error.hint)
+    if not labels:
+        return _warning("loki", "it has received no logs lately", remedy)
+    return Finding(
+        name="loki", level="ok", detail=f"it receives logs, with the labels {', '.join(labels[:12])}"
+    )
+
+
+def _warning(name: str, detail: str, remedy: str) -> Finding:
+    return Finding(name=name, level="warning", detail=detail, remedy=remedy)

@@ -1,0 +1,192 @@
+"""Annotations in Grafana, and what the doctor asks of the monitoring."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from loopback_server import Answer, LoopbackServer, response
+from prometheus_server import PrometheusServer
+
+from pacemark.gateway.connection import DIRECT
+from pacemark.results.record import Finding, GatewayFacts, Reason, RunRecord, StageFigures, Window
+from pacemark.telemetry import grafana as client
+from pacemark.telemetry import loki
+from pacemark.telemetry.checks import DASHBOARDS, monitoring_findings
+from pacemark.telemetry.grafana import Grafana, GrafanaError, annotate_end, annotate_start
+from pacemark.workloads.load import Load
+
+TOKEN = "a-service-accounts"
+START = 1_700_000_000.25
+
+
+class FakeGrafana(LoopbackServer):
+    """As documented: 401 without a token, 403 with one that may not write, 200 with what was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.annotations: list[dict[str, Any]] = []
+        self.may_write = True
+        self.titles: list[str] = list(DASHBOARDS)
+        self.database = "ok"
+        self.delay_s = 0.0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = await self.heard(reader)
+            await asyncio.sleep(self.delay_s)
+            authorized = request.headers.get("authorization") == f"Bearer {TOKEN}"
+            path = urlsplit(request.target).path
+            writer.write(response(*self._answer(request.method, path, request.body, authorized)))
+            await writer.drain()
+
+    def _answer(self, method: str, path: str, body: bytes, authorized: bool) -> Answer:
+        if path == "/api/health":
+            return self._json(200, {"database": self.database, "version": "12.3.0"})
+        if not authorized:
+            return self._json(401, {"message": "Unauthorized"})
+        if (method, path) == ("POST", "/api/annotations"):
+            if not self.may_write:
+                return self._json(403, {"message": "Access denied: annotations:create"})
+            self.annotations.append(json.loads(body))
+            return self._json(200, {"message": "Annotation added", "id": len(self.annotations)})
+        if path == "/api/search":
+            return self._json(200, [{"title": title, "type": "dash-db"} for title in self.titles])
+        if path == "/api/datasources":
+            return self._json(200, [{"type": "loki", "uid": "l"}])
+        if path == "/api/datasources/proxy/uid/l/loki/api/v1/labels":
+            return self._json(200, {"status": "success", "data": ["job"]})
+        return self._json(404, {"message": "Not found"})
+
+    @staticmethod
+    def _json(status: int, value: Any) -> Answer:
+        return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[FakeGrafana]:
+    with FakeGrafana() as running:
+        yield running
+
+
+def record() -> RunRecord:
+    stages = [
+        StageFigures(name="ramp-up", from_s=0, to_s=10, due=50, started=50, missed=0),
+        StageFigures(name="steady", from_s=10, to_s=60, due=500, started=450, missed=50),
+    ]
+    return RunRecord.model_validate(
+        {
+            "pacemark": "0",
+            "workload": "load_test",
+            "title": "Load",
+            "scale": "local",
+            "started": "2026-01-30T10:00:00Z",
+            "ended": "2026-01-30T10:01:00Z",
+            "load": Load(threads=4, ramp_up_s=10, duration_s=60, rate_per_s=10),
+            "window": Window(from_s=10, to_s=60),
+            "verdict": "fail",
+            "exit_status": 1,
+            "stages": stages,
+            "reasons": [Reason(level="fail", text="p95 900 ms, limit < 300 ms (all samples)")],
+            "gateway": GatewayFacts(url="http://127.0.0.1:4444"),
+        }
+    )
+
+
+def test_start_stages_end_and_verdict_are_marked(server: FakeGrafana) -> None:
+    with Grafana(server.url, TOKEN) as grafana:
+        annotate_start(grafana, "load_test", "local", START)
+        annotate_end(grafana, record(), START)
+    marked = [(one["time"], one.get("timeEnd"), one["text"]) for one in server.annotations]
+    begin_ms = 1_700_000_000_250
+    assert marked == [
+        (begin_ms, None, "load_test (local) begins"),
+        (begin_ms, begin_ms + 60_000, "load_test (local): fail: p95 900 ms, limit < 300 ms (all samples)"),
+        (begin_ms, begin_ms + 10_000, "stage ramp-up: 5 of 5 requests a second"),
+        (begin_ms + 10_000, begin_ms + 60_000, "stage steady: 9 of 10 requests a second"),
+        (begin_ms + 60_000, None, "load_test ends: fail"),
+    ]
+    assert all(one["tags"][:2] == ["pacemark", "load_test"] for one in server.annotations)
+    assert server.annotations[1]["tags"] == ["pacemark", "load_test", "run", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("token", "may_write", "said"),
+    [("", True, "HTTP 401: Unauthorized"), (TOKEN, False, "HTTP 403: Access denied")],
+)
+def test_a_grafana_that_refuses_says_why(server: FakeGrafana, token: str, may_write: bool, said: str) -> None:
+    server.may_write = may_write
+    with Grafana(server.url, token) as grafana, pytest.raises(GrafanaError, match=said) as refused:
+        grafana.annotate("x", [], START)
+    assert "GRAFANA_TOKEN" in refused.value.hint
+
+
+def test_one_that_is_slow_is_not_waited_for(server: FakeGrafana, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_TIMEOUT_S", 0.3)
+    server.delay_s = 1.0
+    began = time.monotonic()
+    with Grafana(server.url, TOKEN) as grafana, pytest.raises(GrafanaError, match=r"no answer within 0\.3 s"):
+        grafana.annotate("x", [], START)
+    assert time.monotonic() - began < 1
+
+
+def findings(**environ: str) -> list[tuple[str, str, str]]:
+    found: list[Finding] = list(monitoring_findings(environ, DIRECT))
+    return [(one.name, one.level, one.detail) for one in found]
+
+
+def test_what_is_not_set_is_not_asked() -> None:
+    assert findings() == []
+
+
+def test_grafana_with_its_dashboards_and_its_loki(server: FakeGrafana) -> None:
+    assert findings(GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN) == [
+        ("grafana", "ok", f"{server.url} is well, version 12.3.0"),
+        ("dashboards", "ok", "all 6 are there"),
+        ("loki", "ok", "it receives logs, with the labels job"),
+    ]
+    server.titles.remove("Redis Metrics")
+    assert ("dashboards", "warning", "Grafana lacks Redis Metrics") in findings(
+        GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN
+    )
+    server.database = "failing"
+    (grafana, _) = findings(GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN)
+    assert grafana[1:] == ("warning", f"{server.url} says that its database is 'failing'")
+
+
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loki, "_WAIT_S", 0.0)
+    found = findings(
+        PROMETHEUS_URL="http://127.0.0.1:9", GRAFANA_URL="http://127.0.0.1:9", LOKI_URL="http://127.0.0.1:9"
+    )
+    assert [(name, level) for name, level, _ in found] == [
+        ("prometheus", "warning"),
+        ("grafana", "warning"),
+        ("loki", "warning"),
+    ]
+
+
+@pytest.mark.prometheus
+def test_prometheus_with_its_targets_and_what_is_missing(tmp_path: Path) -> None:
+    with PrometheusServer(tmp_path) as prometheus:
+        prometheus.set("redis_up", 1)
+        deadline = time.monotonic() + 10
+        while not (found := findings(PROMETHEUS_URL=prometheus.url)) or "redis_up" in str(found):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        prometheus.stop_exporter()
+        while "is down" not in str(down := findings(PROMETHEUS_URL=prometheus.url)):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        prometheus.start_exporter()
+    assert found[0] == (
+        "prometheus",
+        "ok",
+        f"{prometheus.url} scrapes 2 targets: exporter (1), prometheus (1)",
+    )
+    assert any("nothing of the pool: pool_up, pool_clients" in detail for _, _, detail in found)
+    assert any(name == "target" and "exporter 127.0.0.1:" in detail for name, _, detail in down)
