@@ -10,6 +10,8 @@ from pacemark.telemetry.queries import ALERT_WINDOW, QUERIES, Query
 Rules = dict[str, Any]
 CPU_USED, CPU_ALL = "pacemark:cpu_cores:used", "pacemark:cpu_cores:all"
 MEMORY_USED, MEMORY_ALL = "pacemark:memory_bytes:used", "pacemark:memory_bytes:all"
+RECEIVED, SENT = "pacemark:network_received_bytes:per_second", "pacemark:network_sent_bytes:per_second"
+"""Of containers alone."""
 _OTHER = {"service": "other"}
 _EVERY = "5s"
 _RATE = "20s"
@@ -19,7 +21,7 @@ _UNSEEN: tuple[Rules, ...] = (
     {
         # Whose figures are gone crosses no limit.
         "alert": "ScrapeFailed",
-        "expr": 'up{job!="mcpgateway"} < 1',
+        "expr": 'up{job!~"mcpgateway|jmeter"} < 1',
         "for": "15s",
         "labels": {"resource": "monitoring", "severity": "symptom"},
         "annotations": {
@@ -61,6 +63,8 @@ def container_rules() -> Rules:
     cpu = f"rate(container_cpu_usage_seconds_total{{%s}}[{_RATE}])"
     memory = "container_memory_working_set_bytes{%s}"
     services, machine = f'{name}!=""', 'id="/"'
+    received = f"rate(container_network_receive_bytes_total{{{services}}}[{_RATE}])"
+    sent = f"rate(container_network_transmit_bytes_total{{{services}}}[{_RATE}])"
     return _recording(
         {"record": CPU_USED, "expr": _by_service(cpu % services, name)},
         {"record": CPU_USED, "expr": _rest(cpu % machine, cpu % services), "labels": _OTHER},
@@ -68,11 +72,13 @@ def container_rules() -> Rules:
         {"record": MEMORY_USED, "expr": _by_service(memory % services, name)},
         {"record": MEMORY_USED, "expr": _rest(memory % machine, memory % services), "labels": _OTHER},
         {"record": MEMORY_ALL, "expr": "sum(machine_memory_bytes)"},
+        {"record": RECEIVED, "expr": _by_service(received, name)},
+        {"record": SENT, "expr": _by_service(sent, name)},
     )
 
 
 def alert_rules() -> Rules:
-    """An alert for each query that has a limit, with the request's window of a minute; and on what is gone."""
+    """An alert for each query that has a limit, with the request's window; and on what is gone."""
     rules = [_alert(query) for query in QUERIES if query.limit] + list(_UNSEEN)
     return {"groups": [{"name": "pacemark", "rules": rules}]}
 
