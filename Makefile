@@ -132,6 +132,42 @@ performance-rounds: $(VENV)/.installed ## Run both in turn, ROUNDS times, at sca
 performance-compare: $(VENV)/.installed ## Compare them; exit status 1 on a regression
 	scripts/performance_compare.sh $(PR) $(WORKLOADS)
 
+# --- containers: deploy/README.md -------------------------------------------------------------------------
+
+COMPOSE ?= docker compose
+LOGS ?= promtail
+SECRETS := deploy/compose/.env
+STACK = $(COMPOSE) --file deploy/compose/compose.yaml
+PERFORMANCE = $(STACK) --file deploy/compose/performance.yaml
+MONITORING = --profile monitoring --profile servers $(if $(filter alloy,$(LOGS)),--profile alloy)
+UP = up --detach --build $(if $(filter alloy,$(LOGS)),--scale promtail=0)
+
+$(SECRETS): | $(VENV)/.installed
+	@$(BIN)/python -m pacemark.gateway.full.tasks secrets $@
+
+.PHONY: compose-secrets
+compose-secrets: $(SECRETS) ## Write the containers' random secrets, once, for your eyes only
+
+.PHONY: monitoring-up
+monitoring-up: $(SECRETS) ## Containers: three gateways, test servers, Prometheus, Grafana, Loki. LOGS=alloy
+	$(STACK) $(MONITORING) $(UP)
+
+.PHONY: monitoring-status
+monitoring-status: $(SECRETS) ## What runs, and whether it answers
+	$(STACK) --profile '*' ps --all
+	@$(BIN)/python -m pacemark.gateway.full.tasks status
+
+.PHONY: monitoring-down
+monitoring-down: $(SECRETS) ## Stop them; VOLUMES=1 removes their data too
+	$(PERFORMANCE) --profile '*' down --remove-orphans $(if $(VOLUMES),--volumes)
+
+.PHONY: performance-up
+performance-up: $(SECRETS) ## Containers: seven gateways and a replica of PostgreSQL, and the same monitoring
+	$(PERFORMANCE) $(MONITORING) $(UP)
+
+.PHONY: performance-down
+performance-down: monitoring-down ## Stop them; VOLUMES=1 removes their data too
+
 # --- development -------------------------------------------------------------------------------------------
 
 .PHONY: test

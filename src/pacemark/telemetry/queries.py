@@ -221,7 +221,9 @@ QUERIES = (
         "db_active_time",
         "Sessions at work in the database, on average",
         "database",
-        f"rate(pg_stat_database_active_time{{{_DATABASE}}}[$window]) / 1000",
+        # The exporters' names: Debian 12's, in milliseconds, and that of the current ones.
+        f"rate(pg_stat_database_active_time{{{_DATABASE}}}[$window]) / 1000"
+        f" or rate(pg_stat_database_active_time_seconds_total{{{_DATABASE}}}[$window])",
         "",
     ),
     Query(

@@ -24,8 +24,11 @@ from pacemark.gateway.mcp_session import open_session
 from pacemark.gateway.openings import try_opening
 from pacemark.gateway.spec import adjacent_ports, free_ports, is_free
 from pacemark.gateway.stack import Stack, log_files
+from pacemark.telemetry.dashboards import DASHBOARDS
+from pacemark.telemetry.panels import WINDOW
 from pacemark.telemetry.prometheus import Line, Prometheus
 from pacemark.telemetry.queries import QUERIES
+from pacemark.telemetry.rules import RECEIVED, SENT
 from pacemark.workloads.sse_streaming_baseline import WORKLOAD as STREAMS
 from pacemark.workloads.websocket_baseline import WORKLOAD as CONNECTIONS
 
@@ -86,6 +89,27 @@ def test_every_query_has_data_under_a_little_load(stack: Stack, http: httpx.Clie
         assert all(target.is_up for target in prometheus.targets()), prometheus.targets()
     assert upstreams == {url.removeprefix("http://") for url in stack.gateway_urls}
     assert len(upstreams) == 3
+
+
+def test_every_panel_of_the_dashboards_has_data(stack: Stack, http: httpx.Client) -> None:
+    """But those of JMeter's own figures, and those that containers alone have."""
+    elsewhere = ("jmeter_", RECEIVED, SENT, "pg_replication_lag_seconds")
+    missing = [
+        expr.replace(WINDOW, "20s")
+        for dashboard in DASHBOARDS
+        for panel in dashboard.panels
+        if not panel.is_of_logs
+        for expr, _ in panel.asks
+        if not any(name in expr for name in elsewhere)
+    ]
+    assert len(missing) > 40
+    deadline = time.monotonic() + 60
+    with Prometheus(stack.prometheus_url) as prometheus:
+        while missing and time.monotonic() < deadline:
+            call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+            http.post("/rpc", json=call).raise_for_status()
+            missing = [expr for expr in missing if not has_value(prometheus.now(expr))]
+    assert missing == []
 
 
 def test_sessions_live_across_the_gateways(stack: Stack, http: httpx.Client) -> None:

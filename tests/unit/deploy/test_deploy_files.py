@@ -1,4 +1,4 @@
-"""The Containerfile is linted, and what is for Kubernetes is what its API takes and what the code says."""
+"""The Containerfiles are linted; what is for Kubernetes is what its API takes and what the code says."""
 
 import os
 import re
@@ -34,11 +34,12 @@ def container(kind: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_containerfile_has_no_finding_of_hadolint() -> None:
+@pytest.mark.parametrize("file", ["Containerfile", "deploy/compose/gateway.Containerfile"])
+def test_a_containerfile_has_no_finding_of_hadolint(file: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     hadolint = shutil.which("hadolint", path=path)
     assert hadolint is not None
-    command = [hadolint, "--no-color", str(ROOT / "Containerfile")]
+    command = [hadolint, "--no-color", str(ROOT / file)]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout) == (0, "")
 

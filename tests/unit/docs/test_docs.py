@@ -69,7 +69,7 @@ def test_the_readme_tells_every_exit_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")))]
+    "page", ["README.md", "deploy/README.md", *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")))]
 )
 def test_no_link_leads_nowhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)", read(page)):
@@ -78,5 +78,5 @@ def test_no_link_leads_nowhere(page: str) -> None:
 
 def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
-    for page in ("README.md", "docs/developing.md"):
+    for page in ("README.md", "docs/developing.md", "deploy/README.md"):
         assert set(re.findall(r"`?make ([a-z]+(?:-[a-z]+)*)", read(page))) - {"me"} <= targets

@@ -1,7 +1,7 @@
 """The configuration files of the full stack's services."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,14 @@ http {{
         '"traceparent":"$http_traceparent"}}';
     access_log {log} requests;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    {resolver}
     upstream gateways {{
         zone gateways 64k;
 {gateways}
         keepalive 128;
     }}
     server {{
-        listen {host}:{port} backlog=4096;
+        listen {listen} backlog=4096;
         proxy_http_version 1.1;
         # With $host instead, event streams would name an address without the port.
         proxy_set_header Host $http_host;
@@ -66,7 +67,7 @@ http {{
         }}
     }}
     server {{
-        listen {host}:{status_port};
+        listen {status};
         access_log off;
         location = /status {{ stub_status; }}
     }}
@@ -75,10 +76,10 @@ http {{
 
 _PGBOUNCER = """\
 [databases]
-{database} = host={host} port={postgres} dbname={database}
+{database} = host={server} port={server_port} dbname={database}
 
 [pgbouncer]
-listen_addr = {host}
+listen_addr = {listen}
 listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
@@ -96,31 +97,60 @@ log_disconnections = 0
 
 def nginx_conf(folder: Path, log: Path, ports: Mapping[str, int], *, is_root: bool) -> str:
     """nginx in front of the gateways: its own files in ``folder``, a JSON line a request in ``log``."""
-    gateways = [
-        f"        server {LOOPBACK}:{ports['gateway'] + n} max_fails=1 fail_timeout=5s;"
-        for n in range(GATEWAYS)
-    ]
-    return _NGINX.format(
+    return nginx_text(
+        folder,
+        log,
+        gateways=[f"{LOOPBACK}:{ports['gateway'] + n}" for n in range(GATEWAYS)],
+        listen=f"{LOOPBACK}:{ports['nginx']}",
+        status=f"{LOOPBACK}:{ports['nginx-status']}",
         # As root its workers would be nobody's, who may not write there.
         user="user root;" if is_root else "",
+    )
+
+
+def nginx_text(
+    folder: Path,
+    log: Path,
+    *,
+    gateways: Iterable[str],
+    listen: str,
+    status: str,
+    user: str = "",
+    resolver: str = "",
+) -> str:
+    """The same for any addresses: the gateways', what is served, and its own figures (``/status``)."""
+    servers = [f"        server {gateway} max_fails=1 fail_timeout=5s;" for gateway in gateways]
+    text = _NGINX.format(
+        user=user,
         folder=folder,
         log=log,
-        gateways="\n".join(gateways),
-        host=LOOPBACK,
-        port=ports["nginx"],
-        status_port=ports["nginx-status"],
+        resolver=resolver,
+        gateways="\n".join(servers),
+        listen=listen,
+        status=status,
     )
+    return "".join(line for line in text.splitlines(keepends=True) if line.strip())
 
 
 def pgbouncer_ini(users: Path, ports: Mapping[str, int]) -> str:
     """A pool in session mode that all gateways' connections fit into."""
+    return pgbouncer_text(
+        users, LOOPBACK, ports["postgres"], listen=LOOPBACK, port=ports["pgbouncer"], gateways=GATEWAYS
+    )
+
+
+def pgbouncer_text(
+    users: Path, server: str, server_port: int, *, listen: str, port: int, gateways: int
+) -> str:
+    """The same for any addresses and any number of gateways."""
     return _PGBOUNCER.format(
         database=DATABASE,
-        host=LOOPBACK,
-        postgres=ports["postgres"],
-        port=ports["pgbouncer"],
+        server=server,
+        server_port=server_port,
+        listen=listen,
+        port=port,
         users=users,
-        pool=GATEWAYS * sum(CONNECTIONS_A_GATEWAY) + _SPARE,
+        pool=gateways * sum(CONNECTIONS_A_GATEWAY) + _SPARE,
     )
 
 

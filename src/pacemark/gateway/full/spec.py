@@ -34,7 +34,7 @@ TOKEN_FILE = "scrape-token"  # noqa: S105
 _POSTGRES_USER = "postgres"
 """Whose PostgreSQL and PgBouncer are where we are root: both refuse to be root's."""
 _SECRETS = ("JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "PLATFORM_ADMIN_PASSWORD")
-_OF_GATEWAYS = {
+OF_GATEWAYS = {
     # sessions of MCP and event streams, whichever gateway a request of theirs meets
     "CACHE_TYPE": "redis",
     "USE_STATEFUL_SESSIONS": "true",
@@ -50,6 +50,7 @@ _OF_GATEWAYS = {
     "DB_POOL_TIMEOUT": "10",
     "DB_POOL_PRE_PING": "true",
 }
+"""Settings of each of several gateways on PostgreSQL and Redis."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def full_spec(
     place = _Place(home, _served(home), programs, ports, base)
     gateway_env = {
         **MEASURABLE,
-        **_OF_GATEWAYS,
+        **OF_GATEWAYS,
         **base,
         "APP_DOMAIN": place.url(NGINX),
         "REDIS_URL": f"redis://{LOOPBACK}:{ports['redis']}/0",

@@ -1,4 +1,4 @@
-"""How the servers are run: streamable HTTP at ``/mcp`` on a loopback port, with ``/health`` beside it."""
+"""How the servers are run: streamable HTTP at ``/mcp``, by default on loopback, ``/health`` beside it."""
 
 import argparse
 import socket
@@ -23,13 +23,13 @@ def serve(server: MCPServer[None], routes: Sequence[Route]) -> None:
     on two connections; with sessions six on three, with event streams a connection a request. Measured, the
     gateway's own CPU is the same within the noise (some 57 ms a call); the server's is 1 ms less of 9.
     """
-    parser = argparse.ArgumentParser(description=f"The MCP test server {server.name}, on loopback only.")
+    parser = _parser(f"The MCP test server {server.name}.")
     parser.add_argument("--port", type=int, required=True)
-    port: int = parser.parse_args().port
+    given = parser.parse_args()
 
-    app = server.streamable_http_app(json_response=True, stateless_http=True, host=LOOPBACK)
+    app = server.streamable_http_app(json_response=True, stateless_http=True, host=given.host)
     app.router.routes.extend([_health(server), *routes])
-    uvicorn.run(app, host=LOOPBACK, port=port, log_level="error", access_log=False)
+    uvicorn.run(app, host=given.host, port=given.port, log_level="error", access_log=False)
 
 
 def serve_each(build: Callable[[int], MCPServer[None]]) -> None:
@@ -37,13 +37,14 @@ def serve_each(build: Callable[[int], MCPServer[None]]) -> None:
 
     All in one process, since importing the SDK is what costs; with sessions and event streams.
     """
-    parser = argparse.ArgumentParser(description="MCP test servers, on loopback only.")
+    parser = _parser("MCP test servers.")
     parser.add_argument("--port", type=int, required=True, action="append")
-    ports: list[int] = parser.parse_args().port
+    given = parser.parse_args()
+    ports: list[int] = given.port
     apps: dict[int, Starlette] = {}
     for instance, port in enumerate(ports):
         server = build(instance)
-        apps[port] = server.streamable_http_app(host=LOOPBACK)
+        apps[port] = server.streamable_http_app(host=given.host)
         apps[port].router.routes.append(_health(server))
 
     @asynccontextmanager
@@ -58,15 +59,22 @@ def serve_each(build: Callable[[int], MCPServer[None]]) -> None:
 
     whole = Starlette(routes=[Mount("/", by_port)], lifespan=lifespan)
     config = uvicorn.Config(whole, log_level="error", access_log=False)
-    uvicorn.Server(config).run(sockets=[_listening(port) for port in ports])
+    uvicorn.Server(config).run(sockets=[_listening(given.host, port) for port in ports])
 
 
-def _listening(port: int) -> socket.socket:
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    # In a container loopback is nobody's but its own.
+    parser.add_argument("--host", default=LOOPBACK, help="The address to listen on, by default loopback's.")
+    return parser
+
+
+def _listening(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only where the protocol is named. Without, an event stream's second packet
     # waits for the client's delayed acknowledgement: 43 ms instead of 3.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((LOOPBACK, port))
+    made.bind((host, port))
     return made
 
 
