@@ -6,21 +6,13 @@ from collections.abc import Iterator, Mapping
 from pacemark.errors import InputError
 from pacemark.gateway.connection import Connection
 from pacemark.results.record import Finding
+from pacemark.telemetry.dashboards import DASHBOARDS
 from pacemark.telemetry.grafana import Grafana, GrafanaError
 from pacemark.telemetry.loki import Loki, LokiError
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
 from pacemark.telemetry.queries import QUERIES
 
 _WINDOW = "1m"
-DASHBOARDS = (
-    "Gateway Performance",
-    "Database Health",
-    "Container Resources",
-    "MCP Protocol",
-    "Redis Metrics",
-    "Connection Pools",
-)
-"""The request's."""
 
 
 def monitoring_findings(environ: Mapping[str, str], connection: Connection) -> Iterator[Finding]:
@@ -72,7 +64,7 @@ def _grafana(url: str, token: str, connection: Connection) -> Iterator[Finding]:
         yield _warning("grafana", error.message, error.hint)
         return
     yield Finding(name="grafana", level="ok", detail=f"{url} is well, version {version}")
-    missing = [title for title in DASHBOARDS if title not in titles]
+    missing = [one.title for one in DASHBOARDS if one.title not in titles]
     if missing:
         yield _warning(
             "dashboards", f"Grafana lacks {', '.join(missing)}", "provision them from deploy/grafana"

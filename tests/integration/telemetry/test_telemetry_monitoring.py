@@ -16,7 +16,8 @@ from pacemark.gateway.connection import DIRECT
 from pacemark.results.record import Finding, GatewayFacts, Reason, RunRecord, StageFigures, Window
 from pacemark.telemetry import grafana as client
 from pacemark.telemetry import loki
-from pacemark.telemetry.checks import DASHBOARDS, monitoring_findings
+from pacemark.telemetry.checks import monitoring_findings
+from pacemark.telemetry.dashboards import DASHBOARDS
 from pacemark.telemetry.grafana import Grafana, GrafanaError, annotate_end, annotate_start
 from pacemark.workloads.load import Load
 
@@ -31,7 +32,7 @@ class FakeGrafana(LoopbackServer):
         super().__init__()
         self.annotations: list[dict[str, Any]] = []
         self.may_write = True
-        self.titles: list[str] = list(DASHBOARDS)
+        self.titles = [one.title for one in DASHBOARDS]
         self.database = "ok"
         self.delay_s = 0.0
 
@@ -146,7 +147,7 @@ def test_what_is_not_set_is_not_asked() -> None:
 def test_grafana_with_its_dashboards_and_its_loki(server: FakeGrafana) -> None:
     assert findings(GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN) == [
         ("grafana", "ok", f"{server.url} is well, version 12.3.0"),
-        ("dashboards", "ok", "all 6 are there"),
+        ("dashboards", "ok", "all 7 are there"),
         ("loki", "ok", "it receives logs, with the labels job"),
     ]
     server.titles.remove("Redis Metrics")
