@@ -4,8 +4,8 @@ nginx.
 
 The four plans run side by side, each in a JMeter of its own, in the same seconds on the same processors:
 one after another, the same plan took from 249 to 437 us a request within ten minutes on a shared machine.
-Exits with 1 when a plan has less than 90 % of the requests a second of the bare one, or less than 85 % of those
-that it has without traces.
+Exits with 1 when a plan has less than 90 % of the requests a second of the bare one, or less than 85 % of
+those that it has without traces.
 """
 
 import argparse
