@@ -46,8 +46,9 @@ def with_details(
         if found.left_out:
             text = f"{LOGS_FILE} has {MOST_KEPT:,} lines; {found.left_out:,} more were worth keeping"
             reasons.append(Reason(level="warning", text=text))
-    slowest_ones = section(slow, found.lines_by_trace, asked.trace_url)
-    logs = sections(found, start, asked.load.duration_s) if asked.loki or asked.log_files else []
+    has_logs = bool(asked.loki or asked.log_files)
+    slowest_ones = section(slow, found.lines_by_trace if has_logs else None, asked.trace_url)
+    logs = sections(found, start, asked.load.duration_s) if has_logs else []
     return record.model_copy(
         update={
             "sections": [*record.sections, *([slowest_ones] if slowest_ones else []), *logs],

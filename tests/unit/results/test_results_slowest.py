@@ -61,3 +61,6 @@ def test_the_section_links_to_log_lines_and_to_a_trace(tmp_path: Path) -> None:
     assert [column.link for column in made.columns[-2:]] == ["#log-{}", "http://traces/{}"]
     assert [line[5] for line in made.rows] == [3, None]
     assert section([], {}) is None
+    unlogged = section(samples, None)
+    assert unlogged is not None
+    assert "logs" not in unlogged.summary
