@@ -58,7 +58,7 @@ def test_it_runs_with_the_properties_of_a_scale(embedded_stack: Stack, elsewhere
     assert sum(taken for _, taken in stages) == len(samples)
     assert {row["allThreads"] for row in samples} >= {"10"}
     assert {row["success"] for row in samples} == {"true"}
-    assert list(samples[0])[-2:] == ["late_ms", "waited"]
+    assert list(samples[0])[-3:] == ["late_ms", "trace_id", "waited"]
     stats = elsewhere("stats", "ci.jtl", "--json").json
     assert stats["total"]["response"]["count"] == len(samples)
 
