@@ -129,16 +129,12 @@ def _watch(
 ) -> Execution:
     started, stopped, cpu = process.started, "", [CpuReading(time.time(), process.cpu_seconds())]
     cores, offset = process.cores(), clock_offset()
-    try:
+    with noted_stops() as stops:
         while process.exit_code is None and not stopped:
             time.sleep(LOOK_EVERY_S)
             cpu.append(CpuReading(time.time(), process.cpu_seconds()))
-            with stop_waits():
-                seen = tail.look()
-            on_progress(seen)
-            stopped = overdue(tail.first_ms, started, load)
-    except KeyboardInterrupt:
-        stopped = INTERRUPTED
+            on_progress(tail.look())
+            stopped = INTERRUPTED if stops else overdue(tail.first_ms, started, load)
     if stopped:
         process.end()
     on_progress(tail.look())
@@ -155,24 +151,23 @@ def _watch(
 
 
 @contextmanager
-def stop_waits() -> Iterator[None]:
-    """Ctrl-C and SIGTERM in here take effect at its end: inside a library that is not Python they could get
-    lost, and between reading and counting they would lose samples."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where no signal arrives
-        return
+def noted_stops() -> Iterator[list[int]]:
+    """In here Ctrl-C and SIGTERM only add their number to the list: who watches looks at it often enough.
+
+    As an exception they could come between reading and counting, and cost samples; or in a destructor or a
+    library that is not Python, and be lost.
+    """
     came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # where no signal arrives
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in numbers}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        raise KeyboardInterrupt
 
 
 def flushed(rate_per_s: float) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -389,7 +390,7 @@ def test_what_came_before_an_interruption_counts(
     def interrupt() -> None:
         if not pressed:
             pressed.append(True)
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
 
     record, directory = measured(engine, fake_gateway, pair, tmp_path, interrupt)
     assert (record.interrupted, record.verdict) == (True, "invalid")

@@ -18,7 +18,7 @@ from typing import TypeVar
 from pacemark.errors import InputError, InterruptedRunError, RunError
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.live import Progress, side_by_side
-from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, clock_offset
+from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, clock_offset, noted_stops
 from pacemark.jmeter.workers.address import Address
 from pacemark.jmeter.workers.keystore import Keystore
 from pacemark.jmeter.workers.link import Link, LostWorkerError
@@ -166,14 +166,13 @@ def _start(parts: Sequence[Part]) -> None:
 def _watched(parts: Sequence[Part], load: Load, on_progress: Callable[[Progress], None]) -> SharedExecution:
     started, steady, stopped = time.time(), clock_offset(), ""
     with ThreadPoolExecutor(len(parts)) as pool:
-        try:
+        with noted_stops() as stops:
             while not stopped and not all(part.is_over for part in parts):
                 time.sleep(LOOK_EVERY_S)
                 list(pool.map(lambda part: part.watch(), parts))
                 on_progress(side_by_side([part.progress for part in parts]))
-                stopped = "; ".join(filter(None, (part.overdue(started) for part in parts)))
-        except KeyboardInterrupt:
-            stopped = INTERRUPTED
+                overdue = "; ".join(filter(None, (part.overdue(started) for part in parts)))
+                stopped = INTERRUPTED if stops else overdue
         list(pool.map(lambda part: part.stop(), parts))
         list(pool.map(lambda part: part.end(), parts))
         on_progress(side_by_side([part.progress for part in parts]))
