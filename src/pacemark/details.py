@@ -11,7 +11,7 @@ from pacemark.results.record import Reason, RunRecord
 from pacemark.results.slowest import section, slowest
 from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.log_lines import LogLine
-from pacemark.telemetry.logs import LOGS_FILE, MOST_KEPT, Logs, LokiAsked, collect, sections
+from pacemark.telemetry.logs import LOGS_FILE, Logs, LokiAsked, collect, sections
 from pacemark.telemetry.loki import Loki
 
 _AROUND_S = 1.0
@@ -43,9 +43,9 @@ def with_details(
         except (PacemarkError, OSError) as error:
             text = f"the logs were not read: {error}"
             reasons.append(Reason(level="warning", text=text, remedy="see LOKI_URL"))
-        if found.left_out:
-            text = f"{LOGS_FILE} has {MOST_KEPT:,} lines; {found.left_out:,} more were worth keeping"
-            reasons.append(Reason(level="warning", text=text))
+        if found.lost:
+            text = f"the logs were not read to their end: {found.lost}"
+            reasons.append(Reason(level="warning", text=text, remedy="see LOKI_URL"))
     has_logs = bool(asked.loki or asked.log_files)
     slowest_ones = section(slow, found.lines_by_trace if has_logs else None, asked.trace_url)
     logs = sections(found, start, asked.load.duration_s) if has_logs else []

@@ -2,7 +2,6 @@
 
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +36,8 @@ from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.processes import PROCESSES_FILE, save_readings
 from pacemark.results.record import Finding, Reason, RunRecord
 from pacemark.results.statistics import summarize
-from pacemark.telemetry.grafana import Grafana, GrafanaError, annotate_end, annotate_start
+from pacemark.telemetry.annotations import Annotations
+from pacemark.telemetry.grafana import Grafana
 from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.observation import Observation, Observing
 from pacemark.workloads.connections import Connections
@@ -80,23 +80,24 @@ def run(
     begun = replace(begun, found=found)
     before = _counters(asked)
     watch = ProcessWatch(asked.pids, asked.load.duration_s)
+    annotations, warnings = _annotations(asked, directory.name)
 
     def look(progress: Progress) -> None:
         watch.look()
+        annotations.look(progress.elapsed_s, progress.samples)
         on_progress(progress)
 
-    told = _annotated(
-        asked, lambda grafana: annotate_start(grafana, asked.workload.name, asked.scale, time.time())
-    )
     observation.start()
     try:
         execution, digest = _load(asked, engine, found, directory, look)
     except (RunError, InputError) as error:
         observation.abandon()
-        reasons = [Reason(level="invalid", text=error.message, remedy=error.hint)]
+        annotations.verdict("invalid", error.message, 0, 0)
+        reasons = [Reason(level="invalid", text=error.message, remedy=error.hint), *annotations.close()]
         interrupted = isinstance(error, InterruptedRunError)
         return _without_samples(begun, reasons, directory, on_verdict, interrupted=interrupted)
     observed = observation.stop(digest.start_ms / 1000, asked.window)
+    annotations.end(digest.start_ms / 1000, min(digest.window.to_s, asked.load.duration_s))
     observed.save(directory)
     readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
     readings = readings or observed.readings
@@ -114,8 +115,10 @@ def run(
     record = judged(begun, Carried(execution, subject, before, after, observed, ended))
     record.save_to(directory)
     on_verdict(record)
-    told = told or _annotated(asked, lambda grafana: annotate_end(grafana, record, digest.start_ms / 1000))
-    record = with_details(record, asked, digest, directory, files, told)
+    why = next((reason.text for reason in record.reasons), "")
+    annotations.verdict(record.verdict, why, asked.window.from_s, asked.window.to_s)
+    warnings += annotations.close()
+    record = with_details(record, asked, digest, directory, files, warnings)
     record.save_to(directory)
     write_all(directory, record, digest, summarize(digest, window=asked.window))
     return record, directory
@@ -156,16 +159,15 @@ def _examined(asked: Asked) -> tuple[Asked, PreflightResult]:
     return asked, found.model_copy(update={"findings": [*found.findings, *more]})
 
 
-def _annotated(asked: Asked, tell: Callable[[Grafana], None]) -> list[Reason]:
-    """Tell Grafana, where there is one; the warning, where it would not listen."""
-    if not asked.grafana_url:
-        return []
-    try:
-        with Grafana(asked.grafana_url, asked.grafana_token, asked.connection) as grafana:
-            tell(grafana)
-    except (GrafanaError, InputError) as error:
-        return [Reason(level="warning", text=f"no annotations: {error.message}", remedy=error.hint)]
-    return []
+def _annotations(asked: Asked, run: str) -> tuple[Annotations, list[Reason]]:
+    """What Grafana is told, where there is one that knows us; a warning, where that cannot be."""
+    grafana, warnings = None, []
+    if asked.grafana_url and asked.grafana_token:
+        try:
+            grafana = Grafana(asked.grafana_url, asked.grafana_token, asked.connection)
+        except InputError as error:
+            warnings = [Reason(level="warning", text=f"no annotations: {error.message}", remedy=error.hint)]
+    return Annotations(grafana, asked.workload.name, run, asked.load), warnings
 
 
 def _observing(asked: Asked) -> Observing:

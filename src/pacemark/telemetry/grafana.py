@@ -1,5 +1,7 @@
 """Grafana, as far as a run needs it (https://grafana.com/docs/grafana/latest/developers/http_api/)."""
 
+import base64
+import html
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -8,7 +10,6 @@ import httpx
 from pacemark.errors import InputError, PacemarkError
 from pacemark.gateway.client import checked_url, http_client, json_of
 from pacemark.gateway.connection import DIRECT, Connection
-from pacemark.results.record import RunRecord, StageFigures
 
 _TIMEOUT_S = 5.0
 TAG = "pacemark"
@@ -18,16 +19,30 @@ TAG = "pacemark"
 class GrafanaError(PacemarkError):
     """It could not be asked, or did not answer as it should."""
 
+    def __init__(self, message: str, hint: str = "", *, is_final: bool = False) -> None:
+        super().__init__(message, hint)
+        self.is_final = is_final
+        """Whether the next request would fare no better."""
+
+
+def authorization(token: str) -> dict[str, str]:
+    """The header that a token goes by: a bearer's, or for ``USER:PASSWORD`` a basic one; none without."""
+    if not token:
+        return {}
+    if ":" in token:
+        return {"Authorization": f"Basic {base64.b64encode(token.encode()).decode()}"}
+    return {"Authorization": f"Bearer {token}"}
+
 
 class Grafana:
-    """Asks one Grafana; ``token`` is a service account's."""
+    """Asks one Grafana; ``token`` is a service account's, or ``USER:PASSWORD``."""
 
     def __init__(self, url: str, token: str = "", connection: Connection = DIRECT) -> None:
         try:
             self.url = checked_url(url)
         except InputError:
             raise InputError("GRAFANA_URL is no URL", "write http://HOST:PORT, without a password") from None
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = authorization(token)
         self._http = http_client(
             connection, self.url, timeout_s=_TIMEOUT_S, headers=headers, base_url=self.url
         )
@@ -36,6 +51,10 @@ class Grafana:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
         self._http.close()
 
     def version(self) -> str:
@@ -60,16 +79,26 @@ class Grafana:
         found = self._asked("GET", "/api/search?type=dash-db")
         return sorted(str(one.get("title")) for one in found if isinstance(one, dict))
 
-    def annotate(self, text: str, tags: Sequence[str], at: float, until: float | None = None) -> None:
+    def annotate(self, text: str, tags: Sequence[str], at: float, until: float | None = None) -> int | None:
         """Mark an instant, or a stretch, in epoch seconds, on every dashboard that asks for the tags.
+
+        What it returns is the annotation's number in Grafana.
 
         Raises:
             GrafanaError: it refuses.
         """
-        body: dict[str, Any] = {"time": round(at * 1000), "tags": [TAG, *tags], "text": text}
-        if until is not None:
-            body["timeEnd"] = round(until * 1000)
-        self._asked("POST", "/api/annotations", body)
+        # It shows the text as HTML.
+        body = {"tags": [TAG, *tags], "text": html.escape(text, quote=False), **_time(at, until)}
+        made = self._asked("POST", "/api/annotations", body)
+        return made.get("id") if isinstance(made, dict) else None
+
+    def move(self, number: int, at: float, until: float | None = None) -> None:
+        """Put an annotation's time right.
+
+        Raises:
+            GrafanaError: it refuses.
+        """
+        self._asked("PATCH", f"/api/annotations/{number}", _time(at, until))
 
     def _asked(self, verb: str, path: str, body: Any = None) -> Any:
         where = f"{verb} {self.url}{path.partition('?')[0]}"
@@ -83,40 +112,16 @@ class Grafana:
         if response.status_code == 200 and answer is not None:
             return answer
         said = answer.get("message") if isinstance(answer, dict) else None
-        remedy = (
-            "set GRAFANA_TOKEN: a service account's, Editor" if response.status_code in (401, 403) else ""
-        )
-        raise GrafanaError(
-            f"{where} answered HTTP {response.status_code}" + (f": {str(said)[:200]}" if said else ""), remedy
-        )
+        status = response.status_code
+        text = f"{where} answered HTTP {status}" + (f": {str(said)[:200]}" if said else "")
+        if status in (401, 403):
+            hint = "set GRAFANA_TOKEN: a service account's as Editor, or USER:PASSWORD"
+            raise GrafanaError(text, hint, is_final=True)
+        if status in (200, 301, 302, 404):
+            raise GrafanaError(text, "GRAFANA_URL must be Grafana's own base URL", is_final=True)
+        raise GrafanaError(text, "see Grafana's log")
 
 
-def annotate_start(grafana: Grafana, workload: str, scale: str, at: float) -> None:
-    """That a load begins; ``at`` in epoch seconds.
-
-    Raises:
-        GrafanaError: it refuses.
-    """
-    grafana.annotate(f"{workload} ({scale}) begins", [workload, "start"], at)
-
-
-def annotate_end(grafana: Grafana, record: RunRecord, start: float) -> None:
-    """The run from its first sample (``start``, epoch seconds) to its end with its verdict, and its stages.
-
-    Raises:
-        GrafanaError: it refuses.
-    """
-    end = start + record.load.duration_s
-    first = next((reason.text for reason in record.reasons), "")
-    text = f"{record.workload} ({record.scale}): {record.verdict}" + (f": {first}" if first else "")
-    grafana.annotate(text, [record.workload, "run", record.verdict], start, end)
-    for stage in record.stages:
-        grafana.annotate(
-            _of_stage(stage), [record.workload, "stage"], start + stage.from_s, start + stage.to_s
-        )
-    grafana.annotate(f"{record.workload} ends: {record.verdict}", [record.workload, "end"], end)
-
-
-def _of_stage(stage: StageFigures) -> str:
-    seconds = stage.to_s - stage.from_s
-    return f"stage {stage.name}: {stage.started / seconds:.4g} of {stage.due / seconds:.4g} requests a second"
+def _time(at: float, until: float | None) -> dict[str, int]:
+    """Grafana counts milliseconds."""
+    return {"time": round(1000 * at)} | ({} if until is None else {"timeEnd": round(1000 * until)})

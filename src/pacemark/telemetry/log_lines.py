@@ -1,6 +1,7 @@
 """A line of a log, as the services of a gateway's stack write them, without what is secret."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,12 +23,28 @@ _LEVELS: dict[str, Level] = {
 }
 _REDIS: dict[str, Level] = {".": "DEBUG", "-": "DEBUG", "*": "INFO", "#": "WARNING"}
 
-_SECRETS = re.compile(
-    r"(?i)(bearer\s+|basic\s+|(?:password|passwd|secret|token|api[_-]?key|authorization)['\"]?\s*[:=]\s*['\"]?)"
-    r"(?!bearer|basic)[^\s'\",;&}]+"
+_NAMES = (
+    r"(?:pass(?:word|wd|phrase)|pwd|secret|token(?!s)|(?:api|access|private)[_-]?key|authorization|cookie)"
 )
-_IN_URL = re.compile(r"(\w+://[^\s:/@]+:)[^\s/@]+@")
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SECRETS = re.compile(
+    rf"""(?ix)
+    (?P<name>
+        (?:bearer|basic)\s+ (?=[\w.+/=~-]*\d | [\w.+/=~-]{{20}})   # and not: a bearer token
+        | {_NAMES} [\w-]{{0,20}} (?:\\?['"])? \s*[:=]\s* (?:(?:bearer|basic)\s+)?
+        | password\s+ (?=')                                        # SQL
+    )
+    (?P<quote>\\?['"])?
+    (?(quote) [^\n]*? (?:(?P=quote) | $ | (?=\n)) | [^\s'",;&}}\\]+)
+    """
+)
+"""What is called a secret, to the end of its quotes or of the word."""
+_IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s/]+@")
+_STEERING = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What a terminal or a page would obey, or could not show: escape sequences, control characters, changes of
+the writing's direction, halves of characters."""
 
 _DATE = r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?\d*"
 _ZONE = r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?"
@@ -61,7 +78,14 @@ class LogLine:
 
 def parse(text: str, service: str) -> LogLine | None:
     """Read a line; None where it has no time of its own, and so belongs to the line before it."""
-    text = text.rstrip("\r\n")
+    try:
+        line = _parsed(text.rstrip("\r\n"), service)
+    except (ValueError, OverflowError, RecursionError):
+        return None  # what looks like a time, a number or JSON need not be one
+    return line if line and math.isfinite(line.at) else None
+
+
+def _parsed(text: str, service: str) -> LogLine | None:
     if text.startswith("{"):
         return _of_json(text, service)
     if match := _REDIS_LINE.match(text):
@@ -98,8 +122,15 @@ def level_of(text: str) -> Level:
 
 def cleaned(text: str) -> str:
     """Without secrets, control characters and what is too long."""
-    text = _IN_URL.sub(r"\1***@", _SECRETS.sub(r"\1***", redact(_CONTROL.sub(" ", text), ())))
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} ..."
+    is_long = len(text) > MOST_CHARACTERS
+    text = _STEERING.sub(" ", text[: MOST_CHARACTERS + 1000])  # a secret that is cut off is one too
+    text = _IN_URL.sub(r"\1***@", _SECRETS.sub(_hidden, redact(text, ())))
+    return f"{text[:MOST_CHARACTERS]} ..." if is_long else text
+
+
+def _hidden(match: re.Match[str]) -> str:
+    quote = match["quote"] or ""
+    return f"{match['name']}{quote}***{quote}"
 
 
 def _joined(line: LogLine, more: list[str]) -> LogLine:
@@ -111,10 +142,7 @@ def _joined(line: LogLine, more: list[str]) -> LogLine:
 
 
 def _of_json(text: str, service: str) -> LogLine | None:
-    try:
-        given = json.loads(text)
-    except ValueError:
-        return None
+    given = json.loads(text)
     if not isinstance(given, dict):
         return None
     if "upstream_status" in given:
@@ -128,8 +156,8 @@ def _of_json(text: str, service: str) -> LogLine | None:
     message = str(given.get("message") or given.get("msg") or "")
     if failure := given.get("exc_info") or given.get("exception") or given.get("error"):
         message = f"{message}\n{failure}"
-    if duration := given.get("duration_ms"):
-        message += f" ({float(duration):.0f} ms)"
+    if isinstance(duration := given.get("duration_ms"), int | float):
+        message += f" ({duration:.0f} ms)"
     trace = str(given.get("correlation_id") or given.get("request_id") or "")
     return LogLine(at, service, level, cleaned(message), cleaned(trace))
 
@@ -139,7 +167,7 @@ def _of_nginx(given: dict[str, Any], service: str) -> LogLine | None:
     try:
         status, at = int(given["status"]), float(given["msec"])
         seconds = float(given["seconds"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError):
         return None
     level: Level = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
     asked, upstream = f"{given.get('method')} {given.get('path')}", given.get("upstream")

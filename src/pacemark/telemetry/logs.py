@@ -1,19 +1,22 @@
 """The logs of a run: how many lines of which level, what was wrong most, and the lines of single requests."""
 
+import heapq
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacemark.errors import PacemarkError
 from pacemark.results.record import Chart, Column, Section, Series
 from pacemark.results.slowest import ANCHOR
 from pacemark.telemetry.log_lines import Level, LogLine
 
 LOGS_FILE = "logs.jsonl"
 MOST_KEPT = 50_000
-"""Lines in ``logs.jsonl``: those of single requests that are looked for, and warnings and what is worse."""
+"""Lines in ``logs.jsonl`` that matter, those of single requests that are looked for and warnings and what is
+worse; and as many others. Some 30 MB, in memory too."""
 TOP = 15
 CHART_POINTS = 480
 LEVELS: tuple[Level, ...] = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
@@ -59,7 +62,9 @@ class Logs:
     """The lines of the requests that were looked for."""
     kept: int = 0
     left_out: int = 0
-    """Lines that were worth keeping, and too many."""
+    """Lines that were too many to be kept."""
+    lost: str = ""
+    """Why the lines were not read to their end, empty when they were."""
 
     @property
     def lines_by_trace(self) -> dict[str, int]:
@@ -68,28 +73,40 @@ class Logs:
 
 
 def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Logs:
-    """Count all ``lines``; keep in ``path`` those of ``traces`` and those that are warnings or worse.
+    """Count all ``lines``; keep them in ``path``, sorted by time, those of ``traces`` and what is worse than
+    information before the others.
+
+    Where they cannot be read to their end, what was read is told, and why that is not all.
 
     Raises:
         OSError: ``path`` cannot be written.
     """
     found, wanted = Logs(), frozenset(traces)
+    kept: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
+    for line in _until_lost(lines, found):
+        found.counts[line.service, line.level] += 1
+        found.over_time[math.floor(line.at), line.level] += 1
+        is_wanted, is_worse = line.trace_id in wanted, line.level in _WORSE
+        if is_wanted:
+            found.of_traces.setdefault(line.trace_id, []).append(line)
+        if is_worse:
+            _group(found, line)
+        if len(kept[is_wanted or is_worse]) < MOST_KEPT:
+            kept[is_wanted or is_worse].append((line.at, line.as_json()))
+            found.kept += 1
+        else:
+            found.left_out += 1
     with path.open("w", encoding="utf-8") as file:
-        for line in lines:
-            found.counts[line.service, line.level] += 1
-            found.over_time[math.floor(line.at), line.level] += 1
-            is_wanted = line.trace_id in wanted
-            if is_wanted:
-                found.of_traces.setdefault(line.trace_id, []).append(line)
-            if line.level in _WORSE:
-                _group(found, line)
-            if is_wanted or line.level in _WORSE:
-                if found.kept < MOST_KEPT:
-                    file.write(line.as_json() + "\n")
-                    found.kept += 1
-                else:
-                    found.left_out += 1
+        for _, text in heapq.merge(*(sorted(some) for some in kept.values())):
+            file.write(text + "\n")
     return found
+
+
+def _until_lost(lines: Iterable[LogLine], found: Logs) -> Iterator[LogLine]:
+    try:
+        yield from lines
+    except PacemarkError as error:
+        found.lost = str(error)
 
 
 def pattern(message: str) -> str:

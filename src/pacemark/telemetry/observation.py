@@ -1,6 +1,5 @@
 """Everything that is looked at beside the load: begun before it, ended after it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,8 @@ from pacemark.telemetry.direct import DirectCall, DirectCalls
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
 from pacemark.telemetry.recorder import SCHEMA, TELEMETRY_FILE, Recorder, Telemetry
 from pacemark.telemetry.saturation import Saturation, saturations
+from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 
-SNAPSHOT_FILE = "metrics_snapshot.json"
 DIRECT_CALL = "direct_call"
 """The direct calls' name in ``telemetry.parquet``: milliseconds, null where it failed."""
 
@@ -58,11 +57,8 @@ class Observed:
         """Write what there is into a run's directory."""
         if self.values.height:
             self.values.write_parquet(directory / TELEMETRY_FILE, compression="zstd")
-        if self.telemetry and self.telemetry.snapshot:
-            # As Prometheus itself answers an instant query.
-            data = {"resultType": "vector", "result": self.telemetry.snapshot}
-            text = json.dumps({"status": "success", "data": data}, indent=1)
-            (directory / SNAPSHOT_FILE).write_text(text + "\n", encoding="utf-8")
+        if self.telemetry and self.telemetry.snapshot.rows:
+            self.telemetry.snapshot.save(directory / SNAPSHOT_FILE)
 
     def saturated(self, until_s: float) -> list[Saturation]:
         """What went past its limit up to then, the first first."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
 from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES, WINDOW, Query
+from pacemark.telemetry.snapshot import Snapshot, snapshot
 
 TELEMETRY_FILE = "telemetry.parquet"
 BEFORE_S = 60.0
@@ -22,8 +22,6 @@ SCRAPES_A_RATE = 4
 """A rate over fewer has none where one scrape fails."""
 _LAST_SCRAPE = "max(timestamp(up))"
 """Prometheus repeats a value for five minutes after its last scrape; so one must ask when that was."""
-_EVERYTHING = '{__name__!~"go_.*|promhttp_.*|prometheus_.*|scrape_.*"}'
-"""But for what exporters and Prometheus say of themselves."""
 _POLL_S = 10.0
 
 SCHEMA = {"at_s": pl.Float64, "name": pl.String, "series": pl.String, "value": pl.Float64}
@@ -42,9 +40,8 @@ class Telemetry:
     """When nothing was scraped, or could be read."""
     lost: str = ""
     """Why Prometheus could not be asked at the end, empty when it could."""
-    snapshot: Sequence[Mapping[str, Any]] = ()
-    """Every series that was scraped, with its value at the end of the measured window, as in Prometheus's own
-    answers."""
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    """Every series that was scraped, with its value at the end of the measured window."""
     buckets: Sequence[tuple[float, float]] = ()
     """The gateway's own histogram over the measured window: upper bounds in ms, and how many requests took at
     most that long. Empty where it has none."""
@@ -125,7 +122,8 @@ class Recorder:
         self._thread.join()
         self._read(time.time())
         buckets = self._buckets(first_sample, window)
-        snapshot = self._snapshot(first_sample + window[1])
+        at = first_sample + window[1]
+        everything = Snapshot(at, why_not=self._failure) if self._failure else snapshot(self._prometheus, at)
         self._prometheus.close()
         # A value that a query gave later is there, whatever it gave before.
         seen = {name for _, name, _, _ in self._rows}
@@ -143,7 +141,7 @@ class Recorder:
             ],
             lost=self._failure,
             buckets=buckets,
-            snapshot=snapshot,
+            snapshot=everything,
         )
 
     def _buckets(self, first_sample: float, window: tuple[float, float]) -> list[tuple[float, float]]:
@@ -156,19 +154,6 @@ class Recorder:
             return []  # beside the point: all else is there
         counts = [(1000 * float(line.labels["le"]), line.points[0].value) for line in found]
         return sorted(counts) if any(count > 0 for _, count in counts) else []
-
-    def _snapshot(self, at: float) -> list[dict[str, Any]]:
-        if self._failure:
-            return []
-        try:
-            found = self._prometheus.now(_EVERYTHING, at)
-        except PrometheusError:
-            return []
-        return [
-            {"metric": dict(line.labels), "value": [at, f"{value:.17g}"]}
-            for line in found
-            for at, value in line.points
-        ]
 
     def abandon(self) -> None:
         """End without reading the rest."""

@@ -9,6 +9,7 @@ from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series
 from pacemark.telemetry.queries import BY_NAME, QUERIES, Query
 from pacemark.telemetry.recorder import Telemetry
 from pacemark.telemetry.saturation import Saturation
+from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 
 CHART_POINTS = 480
 _NAMED = 6
@@ -88,7 +89,20 @@ def reasons(telemetry: Telemetry) -> list[Reason]:
     elif telemetry.lost:
         text = f"the telemetry's end is missing: {telemetry.lost}"
         told.append(Reason(level="warning", text=text, remedy="see Prometheus"))
-    return told
+    return [*told, *_of_snapshot(telemetry)]
+
+
+def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
+    made = telemetry.snapshot
+    if made.left_out:
+        jobs = ", ".join(f"{job} ({count:,})" for job, count in made.left_out.items())
+        text = f"{SNAPSHOT_FILE} lacks the series of {jobs}: there are too many"
+        remedy = "let PROMETHEUS_URL be one that scrapes this stack alone"
+        return [Reason(level="warning", text=text, remedy=remedy)]
+    if made.why_not and not telemetry.lost:
+        text = f"{SNAPSHOT_FILE} is not whole: {made.why_not}"
+        return [Reason(level="warning", text=text, remedy="see Prometheus")]
+    return []
 
 
 def one_line(first: Saturation) -> str:

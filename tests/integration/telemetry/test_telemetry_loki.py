@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,13 +22,20 @@ from pacemark.telemetry.loki import Loki, LokiError
 Logged = tuple[int, str, str]
 """Nanoseconds since 1970, service, text."""
 JSON = {"Content-Type": "application/json"}
+TEXT = {"Content-Type": "text/plain"}
 START_NS = 1_700_000_000_000_000_000
+
+
+def _passes(text: str, filters: list[tuple[str, str]]) -> bool:
+    return all((json.loads(part) in text) == (sign == "|=") for sign, part in filters)
 
 
 class FakeLoki(LoopbackServer):
     """``query_range`` as documented: [start, end), the oldest first, at most ``limit`` over all streams.
 
-    More than ``most`` is refused with a text. ``interrupt`` may answer instead, by the number of the request.
+    Lines may be filtered by what they contain; those of one instant come in another order each time. More
+    lines than ``most`` and ranges of more than ``longest_s`` are refused with a text, and from ``tired_s`` on
+    it gives up. ``interrupt`` may answer instead, by the number of the request.
     """
 
     def __init__(self, logged: list[Logged], most: int = 5000) -> None:
@@ -35,6 +43,10 @@ class FakeLoki(LoopbackServer):
         self.logged, self.most = sorted(logged), most
         self.interrupt: Callable[[int], Answer | None] = lambda _: None
         self.delay_s = 0.0
+        self.longest_s = self.tired_s = 1e9
+        self.may_list = True
+        self.labels: dict[str, str] = {}
+        self.stray: list[Logged] = []
         self.queries: list[dict[str, str]] = []
         self.authorizations: set[str] = set()
 
@@ -52,27 +64,44 @@ class FakeLoki(LoopbackServer):
 
     def _answer(self, path: str, asked: dict[str, str]) -> Answer:
         if path == "/api/datasources":
+            if not self.may_list:
+                return 403, JSON, b'{"message":"You need additional permissions: datasources:read"}'
             return (
                 200,
                 JSON,
                 json.dumps([{"type": "prometheus", "uid": "p"}, {"type": "loki", "uid": "l"}]).encode(),
             )
-        path = path.removeprefix("/api/datasources/proxy/uid/l")
+        path = re.sub("^/api/datasources/proxy/uid/l(oki)?/", "/", path)
         if path == "/loki/api/v1/labels":
             return 200, JSON, b'{"status":"success","data":["job","service_name"]}'
+        if path == "/loki/api/v1/query":
+            counted = re.fullmatch(r"sum\(count_over_time\((.*)\[(\d+)ns\]\)\)", asked["query"])
+            assert counted
+            end = int(asked["time"])
+            count = sum(end - int(counted[2]) <= one[0] < end for one in self.logged)
+            data = {"resultType": "vector", "result": [{"metric": {}, "value": [end / 1e9, str(count)]}]}
+            return 200, JSON, json.dumps({"status": "success", "data": data}).encode()
         if path != "/loki/api/v1/query_range":
             return 404, {}, b"404 page not found"
         limit, start, end = (int(asked[name]) for name in ("limit", "start", "end"))
         if limit > self.most:
-            text = f"max entries limit per query exceeded, limit > max_entries_limit ({limit} > {self.most})"
-            return 400, {"Content-Type": "text/plain"}, text.encode()
+            wrong = f"limit > max_entries_limit_per_query ({limit} > {self.most})"
+            return 400, TEXT, f"max entries limit per query exceeded, {wrong}".encode()
+        if end - start > self.longest_s * 1e9:
+            length = f"{(end - start) / 1e9:g}s, limit: {self.longest_s:g}s"
+            return 400, TEXT, f"the query time range exceeds the limit (query length: {length})".encode()
+        if end - start > self.tired_s * 1e9:
+            return 504, TEXT, b"context deadline exceeded"
         assert asked["direction"] == "forward"
-        page = [one for one in self.logged if start <= one[0] < end][:limit]
+        filters = re.findall(r' (\|=|!=) ("(?:[^"\\]|\\.)*")', asked["query"])
+        inside = [one for one in self.logged if start <= one[0] < end and _passes(one[2], filters)]
+        random.shuffle(inside)
+        page = [*self.stray, *sorted(inside, key=lambda one: one[0])][:limit]
         streams: dict[str, list[list[str]]] = {}
         for at_ns, service, text in page:
             streams.setdefault(service, []).append([str(at_ns), text])
         result = [
-            {"stream": {"service_name": service, "job": "gateway"}, "values": values}
+            {"stream": {"service_name": service, "job": "gateway", **self.labels}, "values": values}
             for service, values in streams.items()
         ]
         random.shuffle(result)  # streams come in no order
@@ -132,12 +161,94 @@ def test_by_grafanas_proxy(server: FakeLoki) -> None:
         assert len(list(loki.lines("{}", START_NS / 1e9, START_NS / 1e9 + 1))) == 7
 
 
-def test_more_lines_of_one_instant_than_loki_gives_are_an_error_not_a_loss() -> None:
-    with FakeLoki([(START_NS, "gateway", f"line {n}") for n in range(50)], most=10) as server:
-        with pytest.raises(LokiError, match=r"HTTP 400: max entries limit .* \(20 > 10\)"):
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.text('ab\\"0 é', max_size=5)), max_size=60, unique=True),
+    st.integers(1, 12),
+    st.integers(2, 30),
+)
+def test_each_different_line_comes_once_however_few_loki_gives(
+    lines: list[tuple[int, str]], page: int, most: int
+) -> None:
+    logged = [(START_NS + at_ns, "gateway", text) for at_ns, text in lines]
+    with FakeLoki(logged, most=most) as server:
+        found = asked(server, page)
+    assert sorted(message for _, _, message in found) == sorted(text for _, text in lines)
+
+
+def test_many_lines_of_one_second_are_had_in_parts() -> None:
+    """As of an agent that takes the time from a line that has seconds only."""
+    texts = [f"GET /tools 200 {random.getrandbits(64):016x} in {n} ms" for n in range(3000)]
+    with FakeLoki([(START_NS, "nginx", text) for text in texts], most=500) as server:
+        found = asked(server)
+    assert Counter(message for _, _, message in found) == Counter(texts)
+    assert len(server.queries) < 40
+
+
+def test_more_equal_lines_of_one_instant_than_loki_gives_are_an_error_not_a_loss() -> None:
+    with FakeLoki([(START_NS, "gateway", "again")] * 50, most=10) as server:
+        with pytest.raises(LokiError, match=r"more than 10 lines are of the one instant 1700000000\.0"):
             asked(server, page=10)
         server.most = 100
         assert len(asked(server, page=10)) == 50
+
+
+def test_a_loki_that_gives_fewer_lines_at_once_is_asked_for_fewer(server: FakeLoki) -> None:
+    server.most = 3
+    assert [message for _, _, message in asked(server)] == [f"line {n}" for n in range(7)]
+    assert [query["limit"] for query in server.queries[:3]] == ["5000", "3", "3"]
+
+
+@pytest.mark.parametrize("what", ["longest_s", "tired_s"])
+def test_a_range_that_is_too_long_is_asked_for_in_parts(server: FakeLoki, what: str) -> None:
+    server.logged += [(START_NS + n * 10**9, "gateway", f"second {n}") for n in range(1, 60)]
+    setattr(server, what, 10.0)
+    assert len(asked(server)) == 66
+    assert len(server.queries) < 30
+    setattr(server, what, 0.5)
+    with pytest.raises(LokiError, match="exceeds the limit" if what == "longest_s" else "HTTP 504"):
+        asked(server)
+
+
+def test_lines_from_before_the_start_are_none_of_ours(server: FakeLoki) -> None:
+    server.stray = [(START_NS - 5, "gateway", "stray")]
+    assert [message for _, _, message in asked(server)] == [f"line {n}" for n in range(7)]
+    assert [message for _, _, message in asked(server, page=3)] == [f"line {n}" for n in range(7)]
+    server.stray *= 10
+    with pytest.raises(LokiError, match="outside of the time"):
+        asked(server, page=4)
+
+
+def test_more_lines_than_a_run_keeps_are_counted(server: FakeLoki, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_LINES", 5)
+    with pytest.raises(LokiError, match="5 lines were read, up to 0 s, and 2 were not"):
+        asked(server)
+    monkeypatch.setattr(client, "MOST_LINES", 7)
+    assert len(asked(server)) == 7
+
+
+def test_what_a_line_says_is_clean_and_its_labels_count(server: FakeLoki) -> None:
+    server.logged = [
+        (START_NS, "gateway", "  File x.py\x1b[31m password=s3cret\n"),
+        (
+            START_NS + 1,
+            "gateway",
+            '{"@timestamp": "2026-11-26T16:22:06Z", "message": "m", "correlation_id": "c"}',
+        ),
+    ]
+    server.labels = {"detected_level": "error", "trace_id": "t"}
+    with Loki(server.url) as loki:
+        raw, parsed = loki.lines("{}", START_NS / 1e9, START_NS / 1e9 + 1)
+    assert (raw.level, raw.message, raw.trace_id) == ("ERROR", "  File x.py  password=***", "t")
+    assert (parsed.level, parsed.message, parsed.trace_id) == ("ERROR", "m", "c")
+
+
+def test_a_token_that_may_not_list_data_sources_asks_ours(server: FakeLoki) -> None:
+    server.may_list = False
+    with Loki.by_grafana(server.url, "admin:s3cret") as loki:
+        assert loki.url.endswith("/uid/loki")
+        assert loki.labels() == ["job", "service_name"]
+    assert server.authorizations == {"Basic YWRtaW46czNjcmV0"}
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -1,4 +1,4 @@
-"""Annotations in Grafana, and what the doctor asks of the monitoring."""
+"""What the doctor asks of the monitoring, and a Grafana that refuses."""
 
 import asyncio
 import json
@@ -13,13 +13,12 @@ from loopback_server import Answer, LoopbackServer, response
 from prometheus_server import PrometheusServer
 
 from pacemark.gateway.connection import DIRECT
-from pacemark.results.record import Finding, GatewayFacts, Reason, RunRecord, StageFigures, Window
+from pacemark.results.record import Finding
 from pacemark.telemetry import grafana as client
 from pacemark.telemetry import loki
 from pacemark.telemetry.checks import monitoring_findings
 from pacemark.telemetry.dashboards import DASHBOARDS
-from pacemark.telemetry.grafana import Grafana, GrafanaError, annotate_end, annotate_start
-from pacemark.workloads.load import Load
+from pacemark.telemetry.grafana import Grafana, GrafanaError
 
 TOKEN = "a-service-accounts"
 START = 1_700_000_000.25
@@ -72,47 +71,6 @@ class FakeGrafana(LoopbackServer):
 def server() -> Iterator[FakeGrafana]:
     with FakeGrafana() as running:
         yield running
-
-
-def record() -> RunRecord:
-    stages = [
-        StageFigures(name="ramp-up", from_s=0, to_s=10, due=50, started=50, missed=0),
-        StageFigures(name="steady", from_s=10, to_s=60, due=500, started=450, missed=50),
-    ]
-    return RunRecord.model_validate(
-        {
-            "pacemark": "0",
-            "workload": "load_test",
-            "title": "Load",
-            "scale": "local",
-            "started": "2026-01-30T10:00:00Z",
-            "ended": "2026-01-30T10:01:00Z",
-            "load": Load(threads=4, ramp_up_s=10, duration_s=60, rate_per_s=10),
-            "window": Window(from_s=10, to_s=60),
-            "verdict": "fail",
-            "exit_status": 1,
-            "stages": stages,
-            "reasons": [Reason(level="fail", text="p95 900 ms, limit < 300 ms (all samples)")],
-            "gateway": GatewayFacts(url="http://127.0.0.1:4444"),
-        }
-    )
-
-
-def test_start_stages_end_and_verdict_are_marked(server: FakeGrafana) -> None:
-    with Grafana(server.url, TOKEN) as grafana:
-        annotate_start(grafana, "load_test", "local", START)
-        annotate_end(grafana, record(), START)
-    marked = [(one["time"], one.get("timeEnd"), one["text"]) for one in server.annotations]
-    begin_ms = 1_700_000_000_250
-    assert marked == [
-        (begin_ms, None, "load_test (local) begins"),
-        (begin_ms, begin_ms + 60_000, "load_test (local): fail: p95 900 ms, limit < 300 ms (all samples)"),
-        (begin_ms, begin_ms + 10_000, "stage ramp-up: 5 of 5 requests a second"),
-        (begin_ms + 10_000, begin_ms + 60_000, "stage steady: 9 of 10 requests a second"),
-        (begin_ms + 60_000, None, "load_test ends: fail"),
-    ]
-    assert all(one["tags"][:2] == ["pacemark", "load_test"] for one in server.annotations)
-    assert server.annotations[1]["tags"] == ["pacemark", "load_test", "run", "fail"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Telemetry from a real Prometheus: what was there, what was not, and what went past its limit."""
 
+import json
 import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_server import PrometheusServer
@@ -14,6 +17,7 @@ from pacemark.telemetry.objectives import own_figures
 from pacemark.telemetry.observation import Observation, Observed, Observing
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError, QueryError
 from pacemark.telemetry.recorder import Recorder
+from pacemark.telemetry.snapshot import SNAPSHOT_FILE, snapshot
 from pacemark.workloads.objective import Objective
 
 pytestmark = pytest.mark.prometheus
@@ -27,6 +31,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServ
     server = PrometheusServer(tmp_path_factory.mktemp("prometheus"))
     server.set("redis_up", 1)
     server.set("pgbouncer_pools_client_waiting_connections", 0, **POOL)
+    for n in range(900):
+        server.set("pool", n, number=str(n))
+    server.set("statement", 1, query="alter role mcp password 's3cret'")
     with server:
         yield server
 
@@ -71,6 +78,41 @@ def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServ
     assert saturated.rows[0][:4] == ["pool", "Clients that wait for PgBouncer's pool", None, 16]
     assert "Prometheus has nothing of http_requests" in observed.reasons[0].text
     assert ["HTTP requests", "no such series", "1/s", *[None] * 5] in system.rows
+
+
+def test_a_run_keeps_the_values_of_the_windows_end(server: PrometheusServer, tmp_path: Path) -> None:
+    observation = Observation(Observing(run_s=10, prometheus_url=server.url))
+    observation.start()
+    start = time.time()
+    observed = observation.stop(start, Window(from_s=0, to_s=0.2))
+    observed.save(tmp_path)
+    kept = json.loads((tmp_path / SNAPSHOT_FILE).read_text("utf-8"))
+    rows = kept["data"]["result"]
+    values = {row["metric"]["number"]: row["value"] for row in rows if row["metric"]["__name__"] == "pool"}
+    assert len(values) == 900
+    assert values["7"] == [pytest.approx(start + 0.2, abs=0.01), "7"]
+    assert {row["metric"]["job"] for row in rows} == {"exporter", "prometheus"}
+    assert Counter(row["metric"]["__name__"] for row in rows)["up"] == 2
+    assert not [row for row in rows if row["metric"]["__name__"].startswith(("go_", "scrape_"))]
+    (statement,) = [row["metric"]["query"] for row in rows if row["metric"]["__name__"] == "statement"]
+    assert statement == "alter role mcp password '***'"
+    assert not [reason for reason in observed.reasons if SNAPSHOT_FILE in reason.text]
+
+
+def test_a_job_that_is_too_large_is_left_out_and_named(server: PrometheusServer) -> None:
+    with Prometheus(server.url) as prometheus:
+        whole, part = snapshot(prometheus, time.time()), snapshot(prometheus, time.time(), most=950)
+    assert not whole.left_out
+    assert list(part.left_out) == ["exporter"]
+    assert part.left_out["exporter"] > 900
+    assert {row["metric"]["job"] for row in part.rows} == {"prometheus"}
+
+
+def test_a_prometheus_that_is_gone_is_told(tmp_path: Path) -> None:
+    with Prometheus("http://127.0.0.1:9") as prometheus:
+        made = snapshot(prometheus, time.time())
+    assert "127.0.0.1:9" in made.why_not
+    assert not made.rows
 
 
 def test_one_that_is_not_there_is_a_warning_and_a_reason() -> None:

@@ -1,14 +1,22 @@
 """Log lines as the stack's services write them; what is counted and kept of them."""
 
+import gzip
 import json
+import os
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pacemark.telemetry import logs
 from pacemark.telemetry.log_files import LogFiles
-from pacemark.telemetry.log_lines import LogLine, cleaned, gathered, parse
-from pacemark.telemetry.logs import MOST_KEPT, collect, pattern, sections
+from pacemark.telemetry.log_lines import MOST_CHARACTERS, LogLine, cleaned, gathered, parse
+from pacemark.telemetry.logs import collect, pattern, sections
+from pacemark.telemetry.loki import LokiError
 
 AT = datetime(2026, 11, 26, 16, 22, 6, 500_000, UTC).timestamp()
 TRACE = "40b61de615f8f75b8cfc37711c2db9ff"
@@ -70,12 +78,57 @@ def test_what_has_no_time_belongs_to_the_line_before() -> None:
         ("password='s3cret' x", "password='***' x"),
         ("postgresql://mcp:s3cret@127.0.0.1/mcp", "postgresql://mcp:***@127.0.0.1/mcp"),
         ("a eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl b", "a *** b"),
+        ("Authorization: Basic dXNlcjpwYXNz, next", "Authorization: Basic ***, next"),
+        ("sent bearer 4f3a9c", "sent bearer ***"),
+        ("no bearer token there", "no bearer token there"),
+        ('{"csrf_token": "two words", "a": 1}', '{"csrf_token": "***", "a": 1}'),
+        (r'"body": "{\"password\": \"a b\"}"', r'"body": "{\"password\": \"***\"}"'),
+        ("alter role mcp password 's3cret' login", "alter role mcp password '***' login"),
+        ("password='cut off", "password='***'"),
+        ("cookie: jwt_token=abc", "cookie: ***"),
+        ("redis://:s3cret@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
+        ("http://a:p@ss:w@127.0.0.1/x", "http://a:***@127.0.0.1/x"),
+        ("http://127.0.0.1:4444/tools", "http://127.0.0.1:4444/tools"),
         ("\x1b[31mred\x1b[0m\x07", " red  "),
-        ("the tokens are many", "the tokens are many"),
+        ("\x1b]0;title\x07shown", " shown"),
+        ("a\u202etxt.exe\ud800", "a txt.exe "),
+        ("the tokens are many, tokens=7", "the tokens are many, tokens=7"),
     ],
 )
 def test_secrets_and_control_characters_are_taken_out(text: str, clean: str) -> None:
     assert cleaned(text) == clean
+
+
+def test_what_is_too_long_is_cut_after_its_secrets_are_out() -> None:
+    text = "x" * (MOST_CHARACTERS - 12) + " password=" + "s3cret" * 100
+    assert cleaned(text) == "x" * (MOST_CHARACTERS - 12) + " password=** ..."
+
+
+BROKEN = (
+    "2026-99-99 99:99:99.5 UTC [1] LOG:  x",
+    "0000-01-01 00:00:00 x",
+    "41:M 32 Nov 2026 16:22:06.500 # low",
+    '{"a":' * 100_000,
+    '{"@timestamp": "2026-13-01T00:00:00Z"}',
+    json.dumps(GATEWAY | {"duration_ms": "slow", "levelname": None, "message": None}),
+    json.dumps(NGINX | {"msec": float("nan")}),
+    json.dumps(NGINX | {"msec": float("inf"), "status": "2" * 5000}),
+    json.dumps(NGINX | {"status": None}),
+    '{"@timestamp": "2026-11-26T16:22:06Z", "message": "\\ud800"}',
+)
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
+def test_what_only_looks_like_a_line_costs_no_run(text: str, tmp_path: Path) -> None:
+    good = "2026-11-26 16:22:06.500 UTC [9] ERROR:  deadlock"
+    found = collect(gathered([good, text, good], "some"), tmp_path / "logs.jsonl", ())
+    assert found.counts["some", "ERROR"] == 2
+
+
+@given(st.text(), st.sampled_from(["", "2026-11-26 16:22:06", "{", json.dumps(GATEWAY)[:-9], "41:M 26 Nov "]))
+def test_any_text_can_be_read(text: str, before: str) -> None:
+    for made in gathered([before + text], "some"):
+        json.loads(made.as_json().encode())
 
 
 def line(at: float, level: str = "INFO", message: str = "fine", trace: str = "") -> LogLine:
@@ -93,12 +146,13 @@ def test_all_are_counted_and_what_matters_is_kept(tmp_path: Path) -> None:
     found = collect(lines, tmp_path / "logs.jsonl", {TRACE})
     assert found.counts == {("gateway-1", "INFO"): 52, ("gateway-1", "ERROR"): 2}
     assert found.lines_by_trace == {TRACE: 1}
-    kept = [json.loads(text)["message"] for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
-    assert kept == ["tool 12 failed: 'a'", "tool 7 failed: 'b'", "yours"]
-    logs, single = sections(found, 100, 6)
-    assert logs.summary == "54 lines: 2 ERROR, 52 INFO. Most often: tool 12 failed: 'a'"
-    assert logs.rows == [["gateway-1", "ERROR", 2, 1.0, 4.0, "tool 12 failed: 'a'"]]
-    (chart,) = logs.charts
+    kept = [json.loads(text) for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert [one["at"] for one in kept] == sorted(one.at for one in lines)
+    assert Counter(one["message"] for one in kept) == Counter(one.message for one in lines)
+    all_of_them, single = sections(found, 100, 6)
+    assert all_of_them.summary == "54 lines: 2 ERROR, 52 INFO. Most often: tool 12 failed: 'a'"
+    assert all_of_them.rows == [["gateway-1", "ERROR", 2, 1.0, 4.0, "tool 12 failed: 'a'"]]
+    (chart,) = all_of_them.charts
     assert {one.name: sum(value or 0 for value in one.values) for one in chart.series} == {
         "ERROR": 2,
         "INFO": 52,
@@ -107,15 +161,29 @@ def test_all_are_counted_and_what_matters_is_kept(tmp_path: Path) -> None:
     assert single.columns[0].anchor == "log-{}"
 
 
-def test_what_is_not_kept_any_more_is_counted(tmp_path: Path) -> None:
-    lines = (line(100, "WARNING", f"no {n}") for n in range(MOST_KEPT + 7))
-    found = collect(lines, tmp_path / "logs.jsonl", ())
-    assert (found.kept, found.left_out) == (MOST_KEPT, 7)
+def test_what_is_not_kept_any_more_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_KEPT", 10)
+    worse = [line(100 + n, "WARNING", f"no {n}") for n in range(12)]
+    others = [line(100 + n / 10) for n in range(15)]
+    found = collect([*others, *worse], tmp_path / "logs.jsonl", ())
+    assert (found.kept, found.left_out) == (20, 7)
     assert "7 more than logs.jsonl keeps" in sections(found, 100, 6)[0].summary
+    kept = [json.loads(text)["at"] for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert kept == sorted(one.at for one in (*others[:10], *worse[:10]))
 
 
-def test_nothing_logged_is_said() -> None:
-    found = collect((), Path("/dev/null"), ())
+def test_what_was_read_before_they_were_lost_is_kept(tmp_path: Path) -> None:
+    def lines() -> Iterator[LogLine]:
+        yield line(100, "ERROR", "broken")
+        raise LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki")
+
+    found = collect(lines(), tmp_path / "logs.jsonl", ())
+    assert found.lost == "http://127.0.0.1:3100: no answer within 30 s: see Loki"
+    assert "broken" in (tmp_path / "logs.jsonl").read_text("utf-8")
+
+
+def test_nothing_logged_is_said(tmp_path: Path) -> None:
+    found = collect((), tmp_path / "logs.jsonl", ())
     assert sections(found, 0, 1)[0].summary == "No line was logged during the run."
 
 
@@ -141,10 +209,35 @@ def test_files_are_read_from_where_they_were_at_the_start(tmp_path: Path) -> Non
     assert messages == ["[1] within", "[1] new"]
 
 
-def test_a_file_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> None:
+def test_what_was_rotated_away_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "gateway.log"
-    path.write_text(stamped(1, "old") * 100, encoding="utf-8")
+    path.write_text(stamped(1, "before") * 100, encoding="utf-8")
     files = LogFiles({"gateway": path})
-    path.rename(tmp_path / "gateway.log.1")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(stamped(2, "within"))
+    path.rename(tmp_path / "gateway.log.2")
+    with gzip.open(tmp_path / "gateway.log.1.gz", "wt", encoding="utf-8") as zipped:
+        zipped.write(stamped(4, "zipped"))
+    path.write_text(stamped(6, "new"), encoding="utf-8")
+    old = tmp_path / "gateway.log.3"
+    old.write_text(stamped(5, "of a run before"), encoding="utf-8")
+    os.utime(old, (AT - 3600, AT - 3600))
+    (tmp_path / "gateway.log.orig").write_text(stamped(5, "no rotation"), encoding="utf-8")
+    messages = sorted(one.message for one in files.lines(AT - 5, AT + 10))
+    assert messages == ["[1] new", "[1] within", "[1] zipped"]
+
+
+def test_a_file_that_was_copied_and_cut_off_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    path.write_text(stamped(-5 % 60, "before") * 100, encoding="utf-8")
+    files = LogFiles({"gateway": path})
+    os.truncate(path, 0)
     path.write_text(stamped(6, "new"), encoding="utf-8")
     assert [one.message for one in files.lines(AT - 5, AT + 10)] == ["[1] new"]
+
+
+def test_a_line_without_end_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    path.write_text(stamped(1, "x" * 300_000) + stamped(2, "next"), encoding="utf-8")
+    long, after = LogFiles({"gateway": tmp_path / "none"})._of("gateway", path, 0, AT + 10)
+    assert (len(long.message), after.message) == (MOST_CHARACTERS + 4, "[1] next")
