@@ -70,6 +70,8 @@ class Asked:
     """Where a tracing system shows a trace, with ``{trace_id}`` for its id."""
     traces: bool = True
     """Whether requests carry one."""
+    live_port: int | None = None
+    """Of the endpoint with JMeter's live figures; None: there is none."""
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""
 

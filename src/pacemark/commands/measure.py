@@ -1,7 +1,7 @@
 """Measuring: set up, examine, run."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +37,8 @@ from pacemark.gateway.identities import Identities
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
-from pacemark.jmeter.workers.address import PORT, addresses
+from pacemark.jmeter.process import require_free_port
+from pacemark.jmeter.workers.address import PORT, Address, addresses
 from pacemark.jmeter.workers.agent import serve
 from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.probing import most_seconds
@@ -131,6 +132,10 @@ def run_command(
         typer.Option(metavar="HOST[:PORT],...", help="Machines that make the load: see pacemark worker."),
     ] = None,
     baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
+    live_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="JMeter's live figures for Prometheus: 127.0.0.1:PORT/metrics."),
+    ] = None,
     ca_file: CaFile = None,
     insecure: Insecure = False,
     cert: Cert = None,
@@ -166,6 +171,8 @@ def run_command(
     machines = addresses(workers) if workers else ()
     if machines:
         require(machines, asked_loads.loads)
+    if live_port:
+        _check_live(live_port, machines)
     engine = find_or_install(file)
     statuses: list[int] = []
     printed: list[dict[str, Any]] = []
@@ -209,6 +216,7 @@ def run_command(
                 trace_url=file.trace_url or "",
                 traces=file.traces and not no_traces,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
+                live_port=live_port,
                 workers=machines,
             )
             record, directory = _run_one(asked, engine)
@@ -303,6 +311,13 @@ def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
 def jmeter(context: typer.Context) -> None:
     """Run the installed engine, unmodified, as jmeter would."""
     run_as_jmeter(find_or_install(File.read(Path())), context.args)
+
+
+def _check_live(port: int, machines: Sequence[Address]) -> None:
+    if machines:
+        raise InputError("--live-port is for a load that this machine makes", "leave out one of the two")
+    require_free_port(port)
+    tell(f"JMeter's live figures: http://127.0.0.1:{port}/metrics, from the first sample on")
 
 
 def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
