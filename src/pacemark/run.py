@@ -251,6 +251,7 @@ def _load(
         properties = {
             **given.properties,
             "DATA_DIR": str(directory.resolve() / "data"),
+            "TEST_NAME": f"{asked.workload.name} {directory.name}",
             "summariser.interval": "5",
         }
         carried_out = (
@@ -288,6 +289,7 @@ def settings_of(asked: Asked, stores: Path) -> JvmSettings:
         "TOKEN": asked.credentials.token if asked.credentials else "",
         "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
         **({} if asked.traces else {"TRACING": "false"}),
+        **({"APM": asked.apm} if asked.apm else {}),
         **({"MCP_SSE_ENDPOINT": workload.endpoint} if isinstance(workload, Streams) else {}),
         **(sign_in_properties(asked.admin_url, asked.administrator) if workload.signs_in else {}),
         **(live_properties(asked.live_port) if asked.live_port else {}),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pacemark.asked import Asked
+from pacemark.asked import Apm, Asked
 from pacemark.commands.compare import ended
 from pacemark.commands.terminal import (
     TIME,
@@ -141,6 +141,7 @@ def run_command(
     cert: Cert = None,
     key: Key = None,
     tokens: Tokens = None,
+    apm: Annotated[Apm | None, typer.Option(help="Tag each request for it: see docs/apm.")] = None,
     no_traces: Annotated[
         bool, typer.Option("--no-traces", help="Send no X-Correlation-ID and no traceparent.")
     ] = False,
@@ -173,6 +174,8 @@ def run_command(
         require(machines, asked_loads.loads)
     if live_port:
         _check_live(live_port, machines)
+    if apm not in (None, Apm.DYNATRACE) and (no_traces or not file.traces):
+        raise InputError(f"--apm {apm} needs the traceparent", "leave out --no-traces, or --apm")
     engine = find_or_install(file)
     statuses: list[int] = []
     printed: list[dict[str, Any]] = []
@@ -215,6 +218,7 @@ def run_command(
                 grafana_token=os.environ.get("GRAFANA_TOKEN") or "",
                 trace_url=file.trace_url or "",
                 traces=file.traces and not no_traces,
+                apm=apm,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
                 live_port=live_port,
                 workers=machines,

@@ -13,14 +13,14 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1,
 """Upper bounds of the histogram's buckets; the request's objectives (50, 200, 300, 500 ms) are among them."""
 ADDRESS = "127.0.0.1"
 LINGER_S = 6
-"""The endpoint outlives the last sample by so long, so that whoever scrapes every 5 s gets the final figures."""
+"""The endpoint outlives the last sample so long, so that whoever scrapes every 5 s gets the final figures."""
 
 _LISTENER = "com.github.johrstrom.listener.PrometheusListener"
 
 
 def with_live_figures(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """A plan's nodes, with what gives the figures: a listener, a timer that its first thread runs, and a group
-    that begins when all others have ended, for the endpoint ends with the last of them."""
+    """A plan's nodes, with what gives the figures: a listener, a timer that its first thread runs, and a
+    group that begins when all others have ended, for the endpoint ends with the last of them."""
     return (Node(_listener()), *map(_begun, nodes), _lingering())
 
 

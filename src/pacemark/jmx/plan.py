@@ -153,6 +153,7 @@ def _variables(workload: Workload) -> list[Variable]:
                 "CSV with a column 'token': for each thread its own TOKEN",
             ),
         ]
+    items += _of_apm(workload)
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))
@@ -166,6 +167,16 @@ def _variables(workload: Workload) -> list[Variable]:
             Variable("DATA_DIR", "${__P(DATA_DIR,data)}", "Folder of the CSV files; relative to this plan")
         )
     return items
+
+
+def _of_apm(workload: Workload) -> list[Variable]:
+    return [
+        Variable(
+            "APM", "${__P(APM,)}", "dynatrace, newrelic, appdynamics, otel: who is told of each request"
+        ),
+        Variable("TEST_NAME", "${__P(TEST_NAME,)}", "What it is told of this run; empty: name and time"),
+        Variable("PLAN", workload.name, "What it is told of this plan"),
+    ]
 
 
 def _stage_text(stage: Stage) -> str:
