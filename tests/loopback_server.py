@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 Answer = tuple[int, dict[str, str], bytes]
 """Status, header fields, content."""
 T = TypeVar("T")
+APM_HEADERS = ("x-dynatrace-test", "baggage", "tracestate")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class LoopbackServer(ABC):
         self._writers: set[asyncio.StreamWriter] = set()
         self.traces: list[tuple[str, str]] = []
         """Of each request that was read by ``heard``: its X-Correlation-ID and traceparent, empty without."""
+        self.tags: list[dict[str, str]] = []
+        """Of each of them: what it carried for an APM."""
 
     async def heard(self, reader: asyncio.StreamReader) -> Request:
         """The next request of a connection, its trace booked; raises as ``read_request`` does."""
@@ -67,6 +70,7 @@ class LoopbackServer(ABC):
         self.traces.append(
             (request.headers.get("x-correlation-id", ""), request.headers.get("traceparent", ""))
         )
+        self.tags.append({name: request.headers[name] for name in APM_HEADERS if name in request.headers})
         return request
 
     @abstractmethod

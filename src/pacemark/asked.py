@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,15 @@ class Local(Protocol):
 
     @property
     def failure(self) -> str: ...
+
+
+class Apm(StrEnum):
+    """An APM that tells the requests of a test from others by what they carry."""
+
+    DYNATRACE = "dynatrace"
+    NEWRELIC = "newrelic"
+    APPDYNAMICS = "appdynamics"
+    OTEL = "otel"
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,10 @@ class Asked:
     """Where a tracing system shows a trace, with ``{trace_id}`` for its id."""
     traces: bool = True
     """Whether requests carry one."""
+    apm: Apm | None = None
+    """Whose tags the requests carry."""
+    live_port: int | None = None
+    """Of the endpoint with JMeter's live figures; None: there is none."""
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""
 

@@ -26,6 +26,7 @@ from pacemark.jmeter.run import Execution, execute
 from pacemark.jmeter.workers.share import SharedExecution
 from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
+from pacemark.jmx.live import live_properties
 from pacemark.jmx.plan import load_properties, render
 from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
@@ -243,7 +244,7 @@ def _load(
 ) -> tuple[Execution, Digest]:
     growing = GrowingDigest(directory / SAMPLES_FILE)
     plan = directory / "plan.jmx"
-    plan.write_bytes(render(asked.workload))
+    plan.write_bytes(render(asked.workload, live=asked.live_port is not None))
     feeds = asked.workload.feeds
     if feeds:
         write_data(directory / "data", feeds, found.fixtures)
@@ -252,6 +253,7 @@ def _load(
         properties = {
             **given.properties,
             "DATA_DIR": str(directory.resolve() / "data"),
+            "TEST_NAME": f"{asked.workload.name} {directory.name}",
             "summariser.interval": "5",
         }
         carried_out = (
@@ -289,8 +291,10 @@ def settings_of(asked: Asked, stores: Path) -> JvmSettings:
         "TOKEN": asked.credentials.token if asked.credentials else "",
         "MCP_RPC_ENDPOINT": asked.rpc_endpoint,
         **({} if asked.traces else {"TRACING": "false"}),
+        **({"APM": asked.apm} if asked.apm else {}),
         **({"MCP_SSE_ENDPOINT": workload.endpoint} if isinstance(workload, Streams) else {}),
         **(sign_in_properties(asked.admin_url, asked.administrator) if workload.signs_in else {}),
+        **(live_properties(asked.live_port) if asked.live_port else {}),
         **asked.properties,
     }
     if asked.identities:

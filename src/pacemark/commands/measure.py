@@ -1,7 +1,7 @@
 """Measuring: set up, examine, run."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pacemark.asked import Asked
+from pacemark.asked import Apm, Asked
 from pacemark.commands.compare import ended
 from pacemark.commands.terminal import (
     TIME,
@@ -37,7 +37,8 @@ from pacemark.gateway.identities import Identities
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
-from pacemark.jmeter.workers.address import PORT, addresses
+from pacemark.jmeter.process import require_free_port
+from pacemark.jmeter.workers.address import PORT, Address, addresses
 from pacemark.jmeter.workers.agent import serve
 from pacemark.jmeter.workers.keystore import Keystore, default_folder
 from pacemark.probing import most_seconds
@@ -131,11 +132,16 @@ def run_command(
         typer.Option(metavar="HOST[:PORT],...", help="Machines that make the load: see pacemark worker."),
     ] = None,
     baseline: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Compare with it.")] = None,
+    live_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="JMeter's live figures for Prometheus: 127.0.0.1:PORT/metrics."),
+    ] = None,
     ca_file: CaFile = None,
     insecure: Insecure = False,
     cert: Cert = None,
     key: Key = None,
     tokens: Tokens = None,
+    apm: Annotated[Apm | None, typer.Option(help="Tag each request for it: see docs/apm.")] = None,
     no_traces: Annotated[
         bool, typer.Option("--no-traces", help="Send no X-Correlation-ID and no traceparent.")
     ] = False,
@@ -166,6 +172,10 @@ def run_command(
     machines = addresses(workers) if workers else ()
     if machines:
         require(machines, asked_loads.loads)
+    if live_port:
+        _check_live(live_port, machines)
+    if apm not in (None, Apm.DYNATRACE) and (no_traces or not file.traces):
+        raise InputError(f"--apm {apm} needs the traceparent", "leave out --no-traces, or --apm")
     engine = find_or_install(file)
     statuses: list[int] = []
     printed: list[dict[str, Any]] = []
@@ -208,7 +218,9 @@ def run_command(
                 grafana_token=os.environ.get("GRAFANA_TOKEN") or "",
                 trace_url=file.trace_url or "",
                 traces=file.traces and not no_traces,
+                apm=apm,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
+                live_port=live_port,
                 workers=machines,
             )
             record, directory = _run_one(asked, engine)
@@ -303,6 +315,13 @@ def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
 def jmeter(context: typer.Context) -> None:
     """Run the installed engine, unmodified, as jmeter would."""
     run_as_jmeter(find_or_install(File.read(Path())), context.args)
+
+
+def _check_live(port: int, machines: Sequence[Address]) -> None:
+    if machines:
+        raise InputError("--live-port is for a load that this machine makes", "leave out one of the two")
+    require_free_port(port)
+    tell(f"JMeter's live figures: http://127.0.0.1:{port}/metrics, from the first sample on")
 
 
 def _check_baseline(baseline: str, chosen: list[Workload]) -> None:

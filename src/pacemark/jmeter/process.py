@@ -14,7 +14,7 @@ from typing import Self
 
 import psutil
 
-from pacemark.errors import RunError
+from pacemark.errors import InputError, RunError
 
 SHUTDOWN_S = 5.0
 """How long requests in flight may take to end after an orderly stop."""
@@ -44,6 +44,20 @@ def free_udp_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def require_free_port(port: int) -> None:
+    """See that a server can listen on a TCP port of loopback.
+
+    Raises:
+        InputError: another one does already, or it may not.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(f"cannot listen on port {port}: {error.strerror}", "choose another") from None
 
 
 class JMeterProcess:

@@ -117,6 +117,27 @@ def thread_group(name: str, threads: str, ramp_up: str, duration: str, comment: 
     )
 
 
+def tear_down_group(name: str, comment: str) -> Element:
+    """A tearDown Thread Group: one thread that, when all others have ended, does once what stands below."""
+    loop = part("ThreadGroup.main_controller", "LoopController", "LoopControlPanel", "Loop Controller")
+    loop.extend(
+        [prop("intProp", "LoopController.loops", 1), boolean("LoopController.continue_forever", False)]
+    )
+    return element(
+        "PostThreadGroup",
+        "PostThreadGroupGui",
+        name,
+        [
+            loop,
+            string("ThreadGroup.num_threads", "1"),
+            string("ThreadGroup.ramp_time", "0"),
+            boolean("ThreadGroup.scheduler", False),
+            string("ThreadGroup.on_sample_error", "continue"),
+        ],
+        comment=comment,
+    )
+
+
 def http_defaults(name: str, connect_timeout_ms: int, response_timeout_ms: int) -> Element:
     arguments = part("HTTPsampler.Arguments", "Arguments", "HTTPArgumentsPanel", "User Defined Variables")
     arguments.append(etree.Element("collectionProp", name="Arguments.arguments"))
@@ -161,12 +182,17 @@ def do_nothing(name: str) -> Element:
     return _flow_control(name, action=1)
 
 
+def pause(name: str, ms: int) -> Element:
+    """A Flow Control Action that waits."""
+    return _flow_control(name, action=1, duration_ms=ms)
+
+
 def stop_thread(name: str, comment: str) -> Element:
     """A Flow Control Action that ends its thread."""
     return _flow_control(name, action=0, comment=comment)
 
 
-def _flow_control(name: str, action: int, comment: str = "") -> Element:
+def _flow_control(name: str, action: int, comment: str = "", duration_ms: int = 0) -> Element:
     return element(
         "TestAction",
         "TestActionGui",
@@ -174,7 +200,7 @@ def _flow_control(name: str, action: int, comment: str = "") -> Element:
         [
             prop("intProp", "ActionProcessor.action", action),
             prop("intProp", "ActionProcessor.target", 0),
-            string("ActionProcessor.duration", "0"),
+            string("ActionProcessor.duration", str(duration_ms)),
         ],
         comment=comment,
     )

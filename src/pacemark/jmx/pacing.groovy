@@ -67,6 +67,13 @@ class Stage {
         double t = slope == 0.0d ? k / fromPerS : (Math.sqrt(fromPerS * fromPerS + 2.0d * slope * k) - fromPerS) / slope
         return startNs + (long) (t * 1e9d)
     }
+
+    // How many of its slots are due by then.
+    long dueBy(long ns) {
+        double t = Math.min(lastsNs, ns - startNs) / 1e9d
+        if (t < 0.0d) return 0L
+        return Math.min(slots, (long) (fromPerS * t + (toPerS - fromPerS) / seconds * t * t / 2.0d) + 1L)
+    }
 }
 
 @CompileStatic
@@ -342,6 +349,13 @@ class Pacer implements Function<JMeterContext, String> {
     // The number of the thread's first own slot at or after t seconds.
     private long ownFrom(int thread, double t) {
         return Math.max(0L, (long) Math.ceil((t * rate - thread) / threads - 1e-9d))
+    }
+
+    // How many of this engine's slots have been due so far.
+    long due() {
+        long now = System.nanoTime(), count = 0L
+        for (Stage stage : stages) count += own(stage.dueBy(now))
+        return count
     }
 
     // Whether the load is over: what is left to do is to say goodbye.

@@ -35,9 +35,11 @@ def users(title: str, before: Iterable[Node], turn: Iterable[Node]) -> Node:
 
 
 def access() -> Node:
-    """Before anything connects: which certificates are accepted, once a test, and each thread's own token."""
+    """Before anything connects: which certificates are accepted, once a test, and for each thread its own
+    token and what its requests tell an APM."""
     timer = Node(jmx.groovy("JSR223Timer", "Certificates, and this thread's token", script("access")))
-    return Node(jmx.do_nothing("Before the first connection"), (timer,))
+    tags = Node(jmx.groovy("JSR223Timer", "Tags for an APM", script("apm")))
+    return Node(jmx.do_nothing("Before the first connection"), (timer, tags))
 
 
 def clock(asked: str, *before: Node, does: str = "one slot a request") -> Node:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pacemark.jmx import elements as jmx
 from pacemark.jmx import journey, mix, servers, sse, websocket
 from pacemark.jmx.elements import Node, Variable
+from pacemark.jmx.live import with_live_figures
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load, Stage
@@ -73,9 +74,10 @@ def load_properties(load: Load) -> dict[str, str]:
     return numbers | {"TARGET_RPS": f"{load.rate_per_s:.10g}"}
 
 
-def render(workload: Workload) -> bytes:
-    """The ``.jmx`` file of a workload, the same bytes every time."""
+def render(workload: Workload, *, live: bool = False) -> bytes:
+    """The ``.jmx`` file of a workload, the same bytes every time; ``live``: with figures for Prometheus."""
     body = BODIES[type(workload)]
+    nodes = body.nodes(workload)
     defaults = Node(jmx.http_defaults("Connections", CONNECT_TIMEOUT_MS, RESPONSE_TIMEOUT_MS))
     return jmx.document(
         Node(
@@ -83,7 +85,7 @@ def render(workload: Workload) -> bytes:
             (
                 # A sampler of another kind would take them in anew with every sample.
                 *([defaults] if body.speaks_http else []),
-                *body.nodes(workload),
+                *(with_live_figures(nodes) if live else nodes),
                 Node(jmx.results_tree("Every request and answer (enable in the GUI only)")),
             ),
         )
@@ -151,6 +153,7 @@ def _variables(workload: Workload) -> list[Variable]:
                 "CSV with a column 'token': for each thread its own TOKEN",
             ),
         ]
+    items += _of_apm(workload)
     for name, value in load_properties(full).items():
         default = f"${{__P({property_of(workload.name, name)},{value})}}"
         items.append(Variable(name, f"${{__P({name},{default})}}", described[name]))
@@ -164,6 +167,16 @@ def _variables(workload: Workload) -> list[Variable]:
             Variable("DATA_DIR", "${__P(DATA_DIR,data)}", "Folder of the CSV files; relative to this plan")
         )
     return items
+
+
+def _of_apm(workload: Workload) -> list[Variable]:
+    return [
+        Variable(
+            "APM", "${__P(APM,)}", "dynatrace, newrelic, appdynamics, otel: who is told of each request"
+        ),
+        Variable("TEST_NAME", "${__P(TEST_NAME,)}", "What it is told of this run; empty: name and time"),
+        Variable("PLAN", workload.name, "What it is told of this plan"),
+    ]
 
 
 def _stage_text(stage: Stage) -> str:

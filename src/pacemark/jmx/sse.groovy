@@ -188,7 +188,14 @@ class EventStreams implements Function<JMeterContext, String> {
         if (trace) request.header('X-Correlation-ID', trace).header('traceparent', vars.get('traceparent'))
         if (token) request.header('Authorization', 'Bearer ' + token)
         if (toProxy) request.header('Proxy-Authorization', toProxy)
+        tag(request, vars.getObject('apm'))
         return request
+    }
+
+    // For an APM, where one is named; the class is another script's.
+    @CompileDynamic
+    private static void tag(HttpRequest.Builder request, Object apm) {
+        if (apm != null) request.header(apm.header, apm.tag.now)
     }
 
     private CompletableFuture<HttpResponse<Void>> open(EventStream stream, JMeterVariables vars) {

@@ -1,8 +1,8 @@
-"""What JMeter itself says while it runs, on a Prometheus endpoint: the names that its listener gives and that
-dashboards ask for.
+"""What JMeter itself says while it runs, on a Prometheus endpoint: the names that ``jmx/live.groovy`` and the
+listener give and that dashboards ask for.
 
 Seconds and totals as Prometheus's naming has them; ``label`` is a sampler's name (``GET /tools``) and
-``outcome`` is ``ok`` or a category of error.
+``outcome`` is ``ok``, ``HTTP 503`` and alike, ``no answer``, or ``check failed``.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,6 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 JOB = "jmeter"
 """The scrape job of the endpoint."""
-
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30)
-"""Upper bounds of the histogram's buckets; the request's objectives (50, 200, 300, 500 ms) are among them."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,21 @@ RESPONSE = LiveMetric(
     "jmeter_response_seconds",
     "histogram",
     ("label",),
-    "Time to the answer since the request was due: elapsed, and how late it started where that is known.",
+    "Time to the answer since the request was due: elapsed, and how late it started where that is known. "
+    "Labels that end in 'lifetime' have none.",
 )
-THREADS = LiveMetric("jmeter_threads", "gauge", ("state",), "Threads that are active, and that are finished.")
+THREADS = LiveMetric(
+    "jmeter_threads",
+    "gauge",
+    ("state",),
+    "Threads that were started, are active, and are finished; after the load, of what keeps the endpoint up.",
+)
 SLOTS_DUE = LiveMetric(
-    "jmeter_slots_due_total", "counter", (), "Requests that the load profile has made due: the offered load."
+    "jmeter_slots_due_total",
+    "counter",
+    (),
+    "Requests that the load profile has made due: the offered load. None where think time makes the rate.",
 )
 
 LIVE_METRICS = (SAMPLES, RESPONSE, THREADS, SLOTS_DUE)
-THREAD_STATES = ("active", "finished")
+THREAD_STATES = ("started", "active", "finished")
