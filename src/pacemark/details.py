@@ -1,7 +1,8 @@
 """What is added to a run's record after its verdict, since it takes time: single samples, and the logs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from pacemark.asked import Asked
@@ -36,16 +37,19 @@ def with_details(
     start = digest.start_ms / 1000
     end = start + asked.load.duration_s
     found, reasons = Logs(), list(more)
-    if asked.loki or asked.log_files:
+    for name, source in _sources(asked, files):
+        wanted = {one.trace_id for one in slow if one.trace_id}
         try:
-            with _lines(asked, files, start - _AROUND_S, end + _AROUND_S) as lines:
-                found = collect(lines, directory / LOGS_FILE, {one.trace_id for one in slow if one.trace_id})
+            with source(start - _AROUND_S, end + _AROUND_S) as lines:
+                found = collect(lines, directory / LOGS_FILE, wanted)
+            why = f"not read to their end: {found.lost}" if found.lost else ""
         except (PacemarkError, OSError) as error:
-            text = f"the logs were not read: {error}"
-            reasons.append(Reason(level="warning", text=text, remedy="see LOKI_URL"))
-        if found.lost:
-            text = f"the logs were not read to their end: {found.lost}"
-            reasons.append(Reason(level="warning", text=text, remedy="see LOKI_URL"))
+            why = f"not read: {error}"
+        if why:
+            text = f"the logs of {name} were {why}"
+            reasons.append(Reason(level="warning", text=text, remedy="`pacemark doctor` asks Loki"))
+        if found.kept:
+            break
     has_logs = bool(asked.loki or asked.log_files)
     slowest_ones = section(slow, found.lines_by_trace if has_logs else None, asked.trace_url)
     logs = sections(found, start, asked.load.duration_s) if has_logs else []
@@ -57,13 +61,22 @@ def with_details(
     )
 
 
+Source = Callable[[float, float], AbstractContextManager[Iterator[LogLine]]]
+"""The lines from an instant to another, in epoch seconds."""
+
+
+def _sources(asked: Asked, files: LogFiles) -> Iterator[tuple[str, Source]]:
+    """Loki, and where it has nothing the files."""
+    if asked.loki is not None:
+        yield "Loki", partial(_of_loki, asked.loki, asked)
+    if asked.log_files:
+        yield "the stack", lambda start, end: nullcontext(files.lines(start, end))
+
+
 @contextmanager
-def _lines(asked: Asked, files: LogFiles, start: float, end: float) -> Iterator[Iterator[LogLine]]:
-    if asked.loki is None:
-        yield files.lines(start, end)
-        return
-    with _loki(asked.loki, asked) as loki:
-        yield loki.lines(asked.loki.query, start, end)
+def _of_loki(where: LokiAsked, asked: Asked, start: float, end: float) -> Iterator[Iterator[LogLine]]:
+    with _loki(where, asked) as loki:
+        yield loki.lines(where.query, start, end)
 
 
 def _loki(where: LokiAsked, asked: Asked) -> Loki:
