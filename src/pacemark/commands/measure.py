@@ -35,6 +35,7 @@ from pacemark.gateway.connection import Connection
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
 from pacemark.gateway.sign_in import admin_url
+from pacemark.gateway.stack import detached_prometheus
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
 from pacemark.jmeter.process import require_free_port
@@ -91,12 +92,13 @@ def doctor(
     file = File.read(Path())
     chosen = [workload(name) for name in names or WORKLOADS]
     loads = loads_for(chosen, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
+    url = gateway or file.gateway
     findings = examine(
-        gateway or file.gateway,
+        url,
         {one.name: load for one, load in zip(chosen, loads, strict=True)},
         are_named=bool(names),
         engine=file.engine,
-        environ=os.environ,
+        environ={**_monitoring(file, url), **os.environ},
         out=Path(file.out or "results"),
         rpc_endpoint=rpc_endpoint(),
         listed_tools=_listed(file),
@@ -359,6 +361,16 @@ def placed(one: Workload) -> Workload:
 def rpc_endpoint() -> str:
     """The path of JSON-RPC at the gateway."""
     return os.environ.get("MCP_RPC_ENDPOINT") or RPC_ENDPOINT
+
+
+def _monitoring(file: File, url: str | None) -> dict[str, str]:
+    """As the variables that say it: where the monitoring is by the file, or by the stack at ``url``."""
+    given = {
+        "PROMETHEUS_URL": file.prometheus or (detached_prometheus(url) if url else None),
+        "GRAFANA_URL": file.grafana,
+        "LOKI_URL": file.loki,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _loki(file: File) -> LokiAsked | None:

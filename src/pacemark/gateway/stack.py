@@ -264,10 +264,12 @@ def detached_logs(url: str, data_dir: Path | None = None) -> dict[str, Path]:
 
 
 def log_files(data_dir: Path) -> dict[str, Path]:
-    """By service, its log, of a stack in that directory; nginx's is that of requests."""
+    """By service, its log, of a stack in that directory; nginx has two, of requests and of errors."""
     state = State.load(data_dir)
     services = state.services if state else {}
     found = {name: data_dir / (ACCESS_LOG if name == NGINX else f"{name}.log") for name in services}
+    if NGINX in services:
+        found["nginx-errors"] = data_dir / f"{NGINX}.log"
     return {name: path for name, path in found.items() if path.is_file()}
 
 

@@ -113,7 +113,8 @@ def full_spec(
     """
     for folder in ("empty", "tmp", "rules", NGINX):
         (home / folder).mkdir()
-    base = inherited() | {"HOME": str(home / "empty"), "TMPDIR": str(home / "tmp")}
+    # Redis, PgBouncer and nginx log the local time without saying which that is.
+    base = inherited() | {"HOME": str(home / "empty"), "TMPDIR": str(home / "tmp"), "TZ": "UTC"}
     place = _Place(home, _served(home), programs, ports, base)
     gateway_env = {
         **MEASURABLE,
