@@ -72,7 +72,7 @@ class LiveFigures extends AbstractUpdater {
 
     private long lateMs(SampleEvent event) {
         String text = late < 0 ? null : event.getVarValue(late)
-        return text ? Long.parseLong(text) : 0L
+        return text == null || text.isEmpty() ? 0L : Long.parseLong(text)
     }
 
     private static String outcome(SampleResult result) {
