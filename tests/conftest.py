@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,11 @@ PROGRAMS = {
 """By mark: programs that its tests need, each by the names it goes by, and the apt packages with them."""
 
 LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested also where a shell has put the tests into the background, with it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

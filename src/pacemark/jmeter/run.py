@@ -161,7 +161,8 @@ def noted_stops() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield came  # where no signal arrives
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # A shell starts what it puts into the background with Ctrl-C ignored: so it stays.
+    numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in numbers}
     try:
         yield came

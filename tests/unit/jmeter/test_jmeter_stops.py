@@ -33,6 +33,16 @@ def test_one_that_comes_in_a_destructor_is_not_lost(number: signal.Signals) -> N
     assert stops == [number]
 
 
+def test_what_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with noted_stops() as stops:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert (stops, signal.getsignal(signal.SIGINT)) == ([], signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_afterwards_they_interrupt_again() -> None:
     with noted_stops():
         pass
