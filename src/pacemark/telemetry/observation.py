@@ -78,11 +78,14 @@ class Observed:
         """Why the gateway got slower, as far as what was seen tells it; nothing without telemetry."""
         if self.telemetry is None:
             return []
-        first = next((one for one in self.saturated(until_s) if not one.was_before), None)
+        first = next(iter(self.saturated(until_s)), None)
         if first is None:
             text = "nothing that was recorded of the system went past its limit"
             return [Reason(level="warning", text=text)]
-        text = f"first to saturate was the {first.query.resource}: {sections.one_line(first)}"
+        if first.was_before:
+            text = f"nothing saturated but what was so before the load: {sections.one_line(first)}"
+            return [Reason(level="warning", text=text)]
+        text = f"first to saturate was {sections.named(first)}: {sections.one_line(first)}"
         if first.query.name == "cpu_all":
             text += f"; most of it {sections.most_of(self.telemetry, 'cpu', first.at_s, until_s)}"
         return [Reason(level="warning", text=text)]

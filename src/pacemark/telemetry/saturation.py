@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pacemark.telemetry.queries import QUERIES, Limit, Query
 from pacemark.telemetry.recorder import Telemetry
 
+STARTUP_S = 30.0
+"""JMeter's own start uses the processors, and a rate looks back: what began in so short a time before the
+first sample is of the run."""
+
 
 @dataclass(frozen=True)
 class Saturation:
@@ -22,7 +26,7 @@ class Saturation:
     @property
     def was_before(self) -> bool:
         """Whether it was so before the load began."""
-        return self.at_s < 0
+        return self.at_s < -STARTUP_S
 
     @property
     def is_gone(self) -> bool:

@@ -105,6 +105,12 @@ def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
     return []
 
 
+def named(first: Saturation) -> str:
+    """``the pool``, ``Redis``: what it is that saturated, within a sentence."""
+    resource = first.query.resource
+    return {"redis": "Redis", "nginx": "nginx"}.get(resource, f"the {resource}")
+
+
 def one_line(first: Saturation) -> str:
     """``a gateway's event loop is busy: Gateway's CPU, of one core 97 % (127.0.0.1:4444), limit > 80 %``."""
     limit = first.query.limit
@@ -127,7 +133,7 @@ def most_of(telemetry: Telemetry, name: str, from_s: float, to_s: float) -> str:
 
 
 def _when(one: Saturation) -> str:
-    return "before the load already" if one.was_before else f"from {one.at_s:.0f} s on"
+    return "before the load already" if one.was_before else f"from {max(one.at_s, 0):.0f} s on"
 
 
 def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
@@ -138,7 +144,8 @@ def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
     elif found[0].was_before:
         summary = f"Only what was so before the load: {one_line(found[0])}."
     else:
-        summary = f"The {found[0].query.resource}: {one_line(found[0])}."
+        what = named(found[0])
+        summary = f"{what[0].upper()}{what[1:]}: {one_line(found[0])}."
     return Section(
         title="First to saturate",
         summary=summary,
@@ -161,7 +168,7 @@ def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
                 _rounded(one.worst),
                 one.query.unit or None,
                 _limit(one.query),
-                "before the load" if one.was_before else round(one.at_s),
+                "before the load" if one.was_before else max(round(one.at_s), 0),
             ]
             for one in found
         ],

@@ -5,7 +5,7 @@ import pytest
 
 from pacemark.telemetry.queries import QUERIES, Limit, Query
 from pacemark.telemetry.recorder import SCHEMA, Telemetry
-from pacemark.telemetry.saturation import saturations
+from pacemark.telemetry.saturation import STARTUP_S, saturations
 from pacemark.telemetry.sections import one_line, percentile_bounds
 
 STEP_S = 5.0
@@ -66,12 +66,22 @@ def test_a_limit_says_for_how_long_it_must_be_passed(values: list[float | None],
 
 def test_what_was_so_before_the_load_comes_last() -> None:
     before = recorded(gateway_cpu=[90.0] * 4)
-    busy = pl.DataFrame([(-STEP_S, "pool_waiting", "a", 3.0)], schema=SCHEMA, orient="row")
-    calm = before.values.filter(pl.col("name") != "pool_waiting")
-    later = busy.with_columns(at_s=pl.lit(0.0)), busy.with_columns(at_s=pl.lit(5.0))
-    telemetry = Telemetry(STEP_S, pl.concat([calm, busy, *later]))
+    telemetry = with_busy_pool_from(before, -STARTUP_S - STEP_S)
     assert names(telemetry) == ["gateway_cpu", "pool_waiting"]
     assert "before the load already" in one_line(saturations(telemetry, until_s=1000)[1])
+
+
+def test_what_began_while_jmeter_started_is_of_the_run() -> None:
+    found = saturations(with_busy_pool_from(recorded(gateway_cpu=[90.0] * 4), -STARTUP_S), until_s=1000)
+    assert [one.query.name for one in found] == ["pool_waiting", "gateway_cpu"]
+    assert one_line(found[0]).endswith("from 0 s on")
+
+
+def with_busy_pool_from(telemetry: Telemetry, at_s: float) -> Telemetry:
+    calm = telemetry.values.filter(pl.col("name") != "pool_waiting")
+    times = [at_s + n * STEP_S for n in range(round((10 - at_s) / STEP_S))]
+    rows = [(at, "pool_waiting", "a", 3.0) for at in times]
+    return Telemetry(STEP_S, pl.concat([calm, pl.DataFrame(rows, schema=SCHEMA, orient="row")]))
 
 
 def test_what_happens_after_the_load_is_not_of_it() -> None:
