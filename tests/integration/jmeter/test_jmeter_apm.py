@@ -20,7 +20,7 @@ from pacemark.jmx.plan import load_properties, render
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
-pytestmark = pytest.mark.jmeter
+pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
 LOAD = Load(threads=4, ramp_up_s=1, duration_s=3, rate_per_s=20)
 RUN = 'a run; 100 % "fair", ü=1'

@@ -24,7 +24,7 @@ from pacemark.telemetry.live import LIVE_METRICS, RESPONSE, THREAD_STATES
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 
-pytestmark = pytest.mark.jmeter
+pytestmark = [pytest.mark.jmeter, pytest.mark.patient]
 
 LOAD = Load(threads=6, ramp_up_s=1, duration_s=4, rate_per_s=60)
 TURNS = itertools.cycle(("true", "refused", "true", "false", "true", "closed"))
