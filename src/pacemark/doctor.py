@@ -7,11 +7,11 @@ from typing import Literal
 
 from pacemark.errors import PacemarkError
 from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.gateway.detached import detached_credentials
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
 from pacemark.gateway.machine import machine_findings
 from pacemark.gateway.preflight import preflight
-from pacemark.gateway.stack import detached_credentials
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import Asked, asked_engine, find_engine
 from pacemark.jmeter.java import find_java

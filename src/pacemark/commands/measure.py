@@ -32,10 +32,10 @@ from pacemark.doctor import examine
 from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.connection import Connection
+from pacemark.gateway.detached import detached_prometheus
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
 from pacemark.gateway.sign_in import admin_url
-from pacemark.gateway.stack import detached_prometheus
 from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
 from pacemark.jmeter.process import require_free_port

@@ -7,6 +7,7 @@ import typer
 from pacemark.commands.terminal import out, say, tell
 from pacemark.errors import Exit, InputError
 from pacemark.gateway import stack as local_stack
+from pacemark.gateway.detached import default_dir, status
 from pacemark.gateway.full.ports import PORTS, chosen_ports
 from pacemark.report import console as show
 
@@ -46,10 +47,10 @@ def stack_down() -> None:
 @stack_app.command("status")
 def stack_status() -> int:
     """What runs, where, and where its logs are."""
-    state = local_stack.status()
+    state = status()
     if state is None:
         out.print("nothing is running")
         return Exit.INVALID
     out.print(show.services_table(state))
-    say(f"logs: {local_stack.default_dir()}")
+    say(f"logs: {default_dir()}")
     return Exit.PASS if state.phase == "ready" else Exit.INVALID

@@ -22,23 +22,31 @@ from secrets import token_urlsafe
 from types import TracebackType
 from typing import Self
 
-import platformdirs
 import psutil
 from pydantic import ValidationError
 
 from pacemark.errors import SetupError
-from pacemark.gateway.client import GatewayClient, checked_url
+from pacemark.gateway.client import GatewayClient
+from pacemark.gateway.detached import (
+    SECRETS_FILE,
+    asked_urls_of,
+    default_dir,
+    front,
+    gateway_urls_of,
+    minted,
+    prometheus_of,
+    server_urls_of,
+)
 from pacemark.gateway.environment import Progress, ensure_environment, ensure_pool_exporter
 from pacemark.gateway.full.ports import check_free
 from pacemark.gateway.full.programs import find_programs
-from pacemark.gateway.full.spec import ACCESS_LOG, NGINX, TOKEN_FILE, database_secrets, full_spec
+from pacemark.gateway.full.spec import TOKEN_FILE, database_secrets, full_spec
 from pacemark.gateway.register import register
 from pacemark.gateway.service import Spec, State, process
 from pacemark.gateway.sign_in import Administrator
-from pacemark.gateway.spec import BENCHMARK_PORTS, GATEWAY, TEST_SERVERS, Secrets, stack_spec
+from pacemark.gateway.spec import Secrets, stack_spec
 from pacemark.gateway.token import Credentials
 
-_SECRETS_FILE = "secrets.json"
 _SPEC_FILE = "spec.json"
 _POLL_S = 0.1
 _STOP_S = 60.0
@@ -125,7 +133,7 @@ class Stack:
                     full_ports,
                     secrets.admin_email,
                     extra_env or {},
-                    scrape_token=_minted(secrets, _SCRAPES_S).token,
+                    scrape_token=minted(secrets, _SCRAPES_S).token,
                     detached=detached,
                     temporary=temporary,
                 )
@@ -139,15 +147,15 @@ class Stack:
                 _keep(secrets, home)
             undo.pop_all()
         return cls(
-            url=_front(state),
-            server_urls=_server_urls(state),
+            url=front(state),
+            server_urls=server_urls_of(state),
             server_id=server_id,
             gateway_version=environment.version,
             pids={name: service.pid for name, service in state.services.items()} | {"launcher": launcher.pid},
             data_dir=home,
             secrets=secrets,
-            prometheus_url=_prometheus(state),
-            gateway_urls=_gateway_urls(state),
+            prometheus_url=prometheus_of(state),
+            gateway_urls=gateway_urls_of(state),
             _launcher=launcher,
         )
 
@@ -163,12 +171,12 @@ class Stack:
 
     def credentials(self, *, seconds: float) -> Credentials:
         """An administrator's token for a run of ``seconds``; in memory only."""
-        return _minted(self.secrets, seconds)
+        return minted(self.secrets, seconds)
 
     @property
     def asked_urls(self) -> dict[str, str]:
         """The same as a user would name them for a run: benchmark with the range of its ports."""
-        return _asked_urls(self.server_urls)
+        return asked_urls_of(self.server_urls)
 
     @property
     def failure(self) -> str:
@@ -189,19 +197,6 @@ class Stack:
         self.close()
 
 
-def default_dir() -> Path:
-    """Where a detached stack keeps its state, its logs and its secrets."""
-    return platformdirs.user_state_path("pacemark") / "stack"
-
-
-def status(data_dir: Path | None = None) -> State | None:
-    """What a detached stack is doing; None when none runs."""
-    state = State.load(data_dir or default_dir())
-    if state is None or process(state.pid, state.pid_created) is None:
-        return None
-    return state
-
-
 def down(data_dir: Path | None = None) -> bool:
     """Stop a detached stack in order and remove its secrets; False when none was running.
 
@@ -214,119 +209,17 @@ def down(data_dir: Path | None = None) -> bool:
     home = data_dir or default_dir()
     state = State.load(home)
     stopped = [] if state is None else _stop_recorded(state)
-    for name in (_SECRETS_FILE, TOKEN_FILE):
+    for name in (SECRETS_FILE, TOKEN_FILE):
         (home / name).unlink(missing_ok=True)
     _remove_served(home)
     return bool(stopped)
 
 
-def detached_credentials(url: str, *, seconds: float, data_dir: Path | None = None) -> Credentials | None:
-    """A token for the detached stack whose gateway has that URL; None when there is no such stack."""
-    secrets = _detached_secrets(url, data_dir or default_dir())
-    return _minted(secrets, seconds) if secrets else None
-
-
-def detached_administrator(url: str, data_dir: Path | None = None) -> Administrator | None:
-    """Who may sign in at the detached stack of that URL; None when there is no such stack."""
-    secrets = _detached_secrets(url, data_dir or default_dir())
-    return Administrator(secrets.admin_email, secrets.admin_password) if secrets else None
-
-
-def detached_pids(url: str, data_dir: Path | None = None) -> dict[str, int]:
-    """The processes of the detached stack of that URL, by service; empty when there is no such stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    services = state.services if state else {}
-    return {name: one.pid for name, one in services.items() if process(one.pid, one.pid_created)}
-
-
-def detached_urls(url: str, data_dir: Path | None = None) -> dict[str, str]:
-    """The test servers of the detached stack of that URL, as a user names them; none without such a stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    return _asked_urls(_server_urls(state)) if state else {}
-
-
-def detached_prometheus(url: str, data_dir: Path | None = None) -> str:
-    """The Prometheus of the detached stack of that URL; empty where there is none."""
-    state = _detached_state(url, data_dir or default_dir())
-    return _prometheus(state) if state else ""
-
-
-def detached_gateways(url: str, data_dir: Path | None = None) -> tuple[str, ...]:
-    """The gateway processes' own URLs, of the detached stack of that URL; none without such a stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    return _gateway_urls(state) if state else ()
-
-
-def detached_logs(url: str, data_dir: Path | None = None) -> dict[str, Path]:
-    """The logs of the detached stack of that URL, by service; none without such a stack."""
-    home = data_dir or default_dir()
-    return log_files(home) if _detached_state(url, home) else {}
-
-
-def log_files(data_dir: Path) -> dict[str, Path]:
-    """By service, its log, of a stack in that directory; nginx has two, of requests and of errors."""
-    state = State.load(data_dir)
-    services = state.services if state else {}
-    found = {name: data_dir / (ACCESS_LOG if name == NGINX else f"{name}.log") for name in services}
-    if NGINX in services:
-        found["nginx-errors"] = data_dir / f"{NGINX}.log"
-    return {name: path for name, path in found.items() if path.is_file()}
-
-
-def _detached_state(url: str, home: Path) -> State | None:
-    state = status(home)
-    if state is None or not _gateway_urls(state) or _front(state) != checked_url(url):
-        return None
-    return state
-
-
-def _detached_secrets(url: str, home: Path) -> Secrets | None:
-    if _detached_state(url, home) is None:
-        return None
-    try:
-        kept = json.loads((home / _SECRETS_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Secrets(**kept)
-
-
-def _minted(secrets: Secrets, seconds: float) -> Credentials:
-    return Credentials.mint(
-        secrets.jwt_secret_key, secrets.admin_email, seconds=seconds, source="the local stack"
-    )
-
-
-def _front(state: State) -> str:
-    """Where requests go: to nginx where there is one."""
-    found = state.services.get(NGINX) or state.services.get(GATEWAY)
-    return found.url if found else ""
-
-
-def _gateway_urls(state: State) -> tuple[str, ...]:
-    """The gateways' own, in order."""
-    return tuple(one.url for name, one in sorted(state.services.items()) if name.startswith(GATEWAY))
-
-
-def _prometheus(state: State) -> str:
-    found = state.services.get("prometheus")
-    return found.url if found else ""
-
-
-def _server_urls(state: State) -> dict[str, str]:
-    return {name: state.services[name].url for name in TEST_SERVERS}
-
-
-def _asked_urls(urls: dict[str, str]) -> dict[str, str]:
-    first = urls["benchmark"]
-    last = int(first.rpartition(":")[2]) + BENCHMARK_PORTS - 1
-    return {**urls, "benchmark": f"{first}-{last}"}
-
-
 def _register(state: State, secrets: Secrets, progress: Progress) -> str:
     progress("registering the MCP test servers")
-    credentials = _minted(secrets, 0)
-    with GatewayClient(_gateway_urls(state)[0], credentials, timeout_s=_REGISTER_S) as client:
-        return register(client, _server_urls(state))
+    credentials = minted(secrets, 0)
+    with GatewayClient(gateway_urls_of(state)[0], credentials, timeout_s=_REGISTER_S) as client:
+        return register(client, server_urls_of(state))
 
 
 def _clear(home: Path) -> None:
@@ -344,7 +237,7 @@ def _clear(home: Path) -> None:
 
 
 def _keep(secrets: Secrets, home: Path) -> None:
-    fd = os.open(home / _SECRETS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = os.open(home / SECRETS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         json.dump(asdict(secrets), file)
 

@@ -7,10 +7,7 @@ from pathlib import Path
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
-from pacemark.gateway.mcp_servers import server_urls
-from pacemark.gateway.sign_in import Administrator
-from pacemark.gateway.stack import (
-    Stack,
+from pacemark.gateway.detached import (
     detached_administrator,
     detached_credentials,
     detached_gateways,
@@ -20,6 +17,9 @@ from pacemark.gateway.stack import (
     detached_urls,
     log_files,
 )
+from pacemark.gateway.mcp_servers import server_urls
+from pacemark.gateway.sign_in import Administrator
+from pacemark.gateway.stack import Stack
 from pacemark.gateway.token import Credentials
 
 

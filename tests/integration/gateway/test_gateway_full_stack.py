@@ -17,13 +17,14 @@ import pytest
 
 from pacemark.errors import InputError, SetupError
 from pacemark.gateway.connection import DIRECT
+from pacemark.gateway.detached import log_files
 from pacemark.gateway.full.ports import PORTS, WIDTHS, check_free, chosen_ports
 from pacemark.gateway.full.programs import find_programs
 from pacemark.gateway.full.spec import TOKEN_FILE
 from pacemark.gateway.mcp_session import open_session
 from pacemark.gateway.openings import try_opening
 from pacemark.gateway.spec import adjacent_ports, free_ports, is_free
-from pacemark.gateway.stack import Stack, log_files
+from pacemark.gateway.stack import Stack
 from pacemark.telemetry.dashboards import DASHBOARDS
 from pacemark.telemetry.panels import WINDOW
 from pacemark.telemetry.prometheus import Line, Prometheus

@@ -17,8 +17,9 @@ import pytest
 
 from pacemark.errors import SetupError
 from pacemark.gateway.client import GatewayClient
+from pacemark.gateway.detached import detached_credentials, detached_pids, detached_urls, status
 from pacemark.gateway.preflight import PreflightResult, preflight
-from pacemark.gateway.stack import Stack, detached_credentials, detached_pids, detached_urls, down, status
+from pacemark.gateway.stack import Stack, down
 from pacemark.gateway.token import Credentials
 from pacemark.workloads.fixtures import EMBEDDED
 
