@@ -176,10 +176,10 @@ test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the re
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PACEMARK) plans check
-	$(MAKE) --no-print-directory --jobs=3 test-jmeter test-others test-monitoring
+	$(MAKE) --no-print-directory --jobs=3 test-jmeter test-others test-patient
 
 # Short runs end before what HotSpot's second compiler makes of them is of any use: it costs half the time.
-test-jmeter test-others test-monitoring: export JDK_JAVA_OPTIONS = -XX:TieredStopAtLevel=1
+test-jmeter test-others test-patient: export JDK_JAVA_OPTIONS = -XX:TieredStopAtLevel=1
 
 .PHONY: test-jmeter
 test-jmeter: $(VENV)/.dev
@@ -188,12 +188,12 @@ test-jmeter: $(VENV)/.dev
 # What has no clock to keep yields the processors to what has.
 .PHONY: test-others
 test-others: $(VENV)/.dev
-	nice -n 19 $(BIN)/pytest --quiet --quiet -m "(not jmeter or patient) and not (prometheus or full)"
+	nice -n 19 $(BIN)/pytest --quiet --quiet -m "not (jmeter or patient or prometheus or full)"
 
-# What waits most of its time, for Prometheus to scrape and for services to start.
-.PHONY: test-monitoring
-test-monitoring: $(VENV)/.dev
-	nice -n 10 $(BIN)/pytest --quiet --quiet -m "prometheus or full"
+# What waits most of its time: for a JMeter that has no clock to keep, for scrapes, for services to start.
+.PHONY: test-patient
+test-patient: $(VENV)/.dev
+	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient or prometheus or full"
 
 .PHONY: format
 format: $(VENV)/.dev ## Format and fix what can be fixed
