@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import httpx
 
-from pacemark.errors import InputError, PacemarkError
-from pacemark.gateway.client import checked_url, http_client, json_of
+from pacemark.errors import PacemarkError
+from pacemark.gateway.client import json_of
 from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.telemetry.client import client_of
 
 _TIMEOUT_S = 5.0
 TAG = "pacemark"
@@ -38,14 +39,8 @@ class Grafana:
     """Asks one Grafana; ``token`` is a service account's, or ``USER:PASSWORD``."""
 
     def __init__(self, url: str, token: str = "", connection: Connection = DIRECT) -> None:
-        try:
-            self.url = checked_url(url)
-        except InputError:
-            raise InputError("GRAFANA_URL is no URL", "write http://HOST:PORT, without a password") from None
         headers = authorization(token)
-        self._http = http_client(
-            connection, self.url, timeout_s=_TIMEOUT_S, headers=headers, base_url=self.url
-        )
+        self.url, self._http = client_of("GRAFANA_URL", url, headers, connection, _TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from pacemark.errors import InputError, PacemarkError
-from pacemark.gateway.client import checked_url, http_client, json_of
+from pacemark.errors import PacemarkError
+from pacemark.gateway.client import json_of
 from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.telemetry.client import client_of
 from pacemark.telemetry.grafana import authorization
 from pacemark.telemetry.log_lines import LogLine, cleaned, level_of, parse
 
@@ -69,14 +70,8 @@ class Loki:
     """
 
     def __init__(self, url: str, token: str = "", connection: Connection = DIRECT) -> None:
-        try:
-            self.url = checked_url(url)
-        except InputError:
-            raise InputError("LOKI_URL is no URL", "write http://HOST:PORT, without a password") from None
         headers = authorization(token)
-        self._http = http_client(
-            connection, self.url, timeout_s=_TIMEOUT_S, headers=headers, base_url=self.url
-        )
+        self.url, self._http = client_of("LOKI_URL", url, headers, connection, _TIMEOUT_S)
 
     @classmethod
     def by_grafana(cls, url: str, token: str = "", connection: Connection = DIRECT) -> Self:

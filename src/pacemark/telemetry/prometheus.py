@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from pacemark.errors import InputError, PacemarkError
-from pacemark.gateway.client import checked_url, http_client, json_of
+from pacemark.errors import PacemarkError
+from pacemark.gateway.client import json_of
 from pacemark.gateway.connection import DIRECT, Connection
+from pacemark.telemetry.client import client_of
 
 MOST_POINTS = 10_000
 """Of one series in one answer; Prometheus refuses more than 11,000."""
@@ -62,16 +63,8 @@ class Prometheus:
     """
 
     def __init__(self, url: str, token: str = "", connection: Connection = DIRECT) -> None:
-        try:
-            self.url = checked_url(url)
-        except InputError:
-            raise InputError(
-                "PROMETHEUS_URL is no URL", "write http://HOST:PORT, without a password"
-            ) from None
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = http_client(
-            connection, self.url, timeout_s=_TIMEOUT_S, headers=headers, base_url=self.url
-        )
+        self.url, self._http = client_of("PROMETHEUS_URL", url, headers, connection, _TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
@@ -53,10 +52,6 @@ class Telemetry:
         for at_s, series, value in rows.select("at_s", "series", "value").iter_rows():
             found.setdefault(series, []).append((at_s, value))
         return found
-
-    def save(self, path: Path) -> None:
-        """Write the values as Parquet (zstd)."""
-        self.values.write_parquet(path, compression="zstd")
 
 
 class Recorder:
