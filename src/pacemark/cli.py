@@ -15,10 +15,10 @@ from pacemark.commands.terminal import complain, say
 from pacemark.errors import Exit, PacemarkError
 
 COMMANDS = {
-    "setup": "measure.setup",
-    "doctor": "measure.doctor",
-    "run": "measure.run_command",
-    "worker": "measure.worker",
+    "setup": "engine.setup",
+    "doctor": "doctor.doctor",
+    "run": "run.run_command",
+    "worker": "worker.worker",
     "stats": "results.stats",
     "report": "results.report_command",
     "compare": "compare.compare",
@@ -27,7 +27,7 @@ COMMANDS = {
     "plans": "plans.plans_app",
     "stack": "stack.stack_app",
     "gui": "gui.gui",
-    "jmeter": "measure.jmeter",
+    "jmeter": "engine.jmeter",
 }
 """Each by its function, or its app of several, in ``pacemark.commands``."""
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -10,14 +10,8 @@ import typer
 
 from pacemark.asked import Asked
 from pacemark.cache import cache_root
-from pacemark.commands.measure import (
-    SCALES,
-    connection_for,
-    find_or_install,
-    identities_for,
-    placed,
-    rpc_endpoint,
-)
+from pacemark.commands.engine import find_or_install
+from pacemark.commands.given import SCALES, connection_for, identities_for, placed, rpc_endpoint
 from pacemark.commands.terminal import CaFile, Cert, Gateway, Insecure, Key, Tokens, tell
 from pacemark.errors import Exit, SetupError
 from pacemark.gateway.connection import Connection

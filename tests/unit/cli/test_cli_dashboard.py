@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from pacemark.commands import measure
+from pacemark.commands import run
 from pacemark.errors import PacemarkError
 from pacemark.jmeter.engine import Engine
 from pacemark.results.record import Recorded, RunRecord
@@ -16,8 +16,8 @@ FOLDER = Path("results/rest_api_baseline/20260130T100000Z")
 def told(count: int, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """How often JMeter was started for a run of so many samples, and what was said."""
     record = RunRecord.model_construct(recorded=Recorded(count=count, errors=0))
-    with patch.object(measure, "write_dashboard") as written:
-        measure.make_dashboard(Engine.__new__(Engine), record, FOLDER)
+    with patch.object(run, "write_dashboard") as written:
+        run.make_dashboard(Engine.__new__(Engine), record, FOLDER)
     return written.call_count, " ".join(capsys.readouterr().err.split())
 
 
@@ -38,6 +38,6 @@ def test_without_samples_there_is_none(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_that_it_failed_costs_a_line_and_not_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     record = RunRecord.model_construct(recorded=Recorded(count=1, errors=0))
-    with patch.object(measure, "write_dashboard", side_effect=PacemarkError("it failed", "look there")):
-        measure.make_dashboard(Engine.__new__(Engine), record, FOLDER)
+    with patch.object(run, "write_dashboard", side_effect=PacemarkError("it failed", "look there")):
+        run.make_dashboard(Engine.__new__(Engine), record, FOLDER)
     assert "it failed" in capsys.readouterr().err

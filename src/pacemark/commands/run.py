@@ -1,16 +1,25 @@
-"""Measuring: set up, examine, run."""
+"""Runs, one after another, each to its verdict and its report."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacemark.asked import Apm, Asked
 from pacemark.commands.compare import ended
+from pacemark.commands.engine import find_or_install
+from pacemark.commands.given import (
+    SCALES,
+    connection_for,
+    identities_for,
+    listed_tools,
+    loki,
+    placed,
+    rpc_endpoint,
+)
 from pacemark.commands.terminal import (
     TIME,
     AsJson,
@@ -22,26 +31,16 @@ from pacemark.commands.terminal import (
     Tokens,
     complain,
     err,
-    out,
     print_json,
-    say,
     tell,
 )
-from pacemark.distributed import count, require
-from pacemark.doctor import examine
+from pacemark.distributed import require
 from pacemark.errors import Exit, InputError, PacemarkError
-from pacemark.gateway.client import RPC_ENDPOINT
-from pacemark.gateway.connection import Connection
-from pacemark.gateway.detached import detached_prometheus
-from pacemark.gateway.fixtures import Listed
-from pacemark.gateway.identities import Identities
 from pacemark.gateway.sign_in import admin_url
 from pacemark.gateway.target import target
-from pacemark.jmeter.engine import Engine, asked_engine, default_heap_mb, find_engine, run_as_jmeter
+from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.process import require_free_port
-from pacemark.jmeter.workers.address import PORT, Address, addresses
-from pacemark.jmeter.workers.agent import serve
-from pacemark.jmeter.workers.keystore import Keystore, default_folder
+from pacemark.jmeter.workers.address import Address, addresses
 from pacemark.probing import most_seconds
 from pacemark.report import comparison_page
 from pacemark.report import console as show
@@ -52,64 +51,8 @@ from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
 from pacemark.run import DASHBOARD_LIMIT, WHOLE_WINDOW, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
-from pacemark.telemetry.logs import LokiAsked
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
-from pacemark.workloads.streams import Streams
-
-SCALES = "full, ci, local, smoke or a factor."
-
-
-def setup() -> None:
-    """Fetch Apache JMeter and its plugins into the user's cache."""
-    from pacemark.jmeter.install import is_installed  # half a second to import
-
-    file = File.read(Path())
-    if asked_engine(file.engine) == "pinned":
-        there = is_installed()
-        engine = _install()
-        say(f"JMeter {engine.version} {'is already' if there else 'is now'} at {engine.home}")
-    else:
-        engine = find_or_install(file)
-        say(f"JMeter {engine.version} is used from {engine.home}")
-    say(f"Java {engine.java.version} ({engine.java.origin}) at {engine.java.path}")
-
-
-def doctor(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORKLOAD...]", help="What is to be run. [default: all]")
-    ] = None,
-    gateway: Gateway = None,
-    scale: Annotated[str | None, typer.Option(help=f"{SCALES} [default: full]")] = None,
-    ca_file: CaFile = None,
-    insecure: Insecure = False,
-    cert: Cert = None,
-    key: Key = None,
-    tokens: Tokens = None,
-    as_json: AsJson = False,
-) -> int:
-    """Check this machine and the gateway; each finding has its remedy."""
-    file = File.read(Path())
-    chosen = [workload(name) for name in names or WORKLOADS]
-    loads = loads_for(chosen, scale=scale, typed=Shape(), environ=os.environ, file=file).loads
-    url = gateway or file.gateway
-    findings = examine(
-        url,
-        {one.name: load for one, load in zip(chosen, loads, strict=True)},
-        are_named=bool(names),
-        engine=file.engine,
-        environ={**_monitoring(file, url), **os.environ},
-        out=Path(file.out or "results"),
-        rpc_endpoint=rpc_endpoint(),
-        listed_tools=_listed(file),
-        connection=connection_for(file, ca_file, insecure, cert, key),
-        identities=identities_for(file, tokens),
-    )
-    if as_json:
-        print_json([finding.model_dump() for finding in findings])
-    else:
-        out.print(show.findings_table(findings))
-    return Exit.INVALID if any(finding.level == "error" for finding in findings) else Exit.PASS
 
 
 def run_command(
@@ -208,14 +151,14 @@ def run_command(
                 admin_url=admin_at if one.signs_in else "",
                 administrator=at.administrator,
                 rpc_endpoint=rpc_endpoint(),
-                listed_tools=_listed(file),
+                listed_tools=listed_tools(file),
                 server_urls=at.server_urls,
                 connection=connection,
                 identities=identities,
                 prometheus_url=os.environ.get("PROMETHEUS_URL") or file.prometheus or at.prometheus_url,
                 gateway_urls=at.gateway_urls,
                 log_files=at.log_files,
-                loki=_loki(file),
+                loki=loki(file),
                 grafana_url=os.environ.get("GRAFANA_URL") or file.grafana or "",
                 grafana_token=os.environ.get("GRAFANA_TOKEN") or "",
                 trace_url=file.trace_url or "",
@@ -314,11 +257,6 @@ def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
     return ended(sides.comparison)
 
 
-def jmeter(context: typer.Context) -> None:
-    """Run the installed engine, unmodified, as jmeter would."""
-    run_as_jmeter(find_or_install(File.read(Path())), context.args)
-
-
 def _check_live(port: int, machines: Sequence[Address]) -> None:
     if machines:
         raise InputError("--live-port is for a load that this machine makes", "leave out one of the two")
@@ -333,100 +271,6 @@ def _check_baseline(baseline: str, chosen: list[Workload]) -> None:
         raise InputError(
             f"the baseline '{baseline}' is of {', '.join(sorted(kept))}", "run that workload alone"
         )
-
-
-def connection_for(
-    file: File, ca_file: Path | None, insecure: bool, cert: Path | None, key: Path | None
-) -> Connection:
-    """A certificate on the command line goes with the key there, and one way of trusting before the other."""
-    if not insecure and not ca_file:
-        ca_file, insecure = file.ca_file, file.insecure
-    if not cert:
-        cert, key = file.cert, key or file.key
-    return Connection.read(os.environ, ca_file=ca_file, insecure=insecure, cert=cert, key=key)
-
-
-def identities_for(file: File, tokens: Path | None) -> Identities | None:
-    """The users' tokens, where a file of them is named."""
-    path = tokens or file.tokens
-    return Identities.read(path) if path else None
-
-
-def placed(one: Workload) -> Workload:
-    """Streams may be those of a virtual server."""
-    endpoint = os.environ.get("MCP_SSE_ENDPOINT")
-    return one.at(endpoint) if endpoint and isinstance(one, Streams) else one
-
-
-def rpc_endpoint() -> str:
-    """The path of JSON-RPC at the gateway."""
-    return os.environ.get("MCP_RPC_ENDPOINT") or RPC_ENDPOINT
-
-
-def _monitoring(file: File, url: str | None) -> dict[str, str]:
-    """As the variables that say it: where the monitoring is by the file, or by the stack at ``url``."""
-    given = {
-        "PROMETHEUS_URL": file.prometheus or (detached_prometheus(url) if url else None),
-        "GRAFANA_URL": file.grafana,
-        "LOKI_URL": file.loki,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def _loki(file: File) -> LokiAsked | None:
-    """Loki itself goes before the Grafana that has it."""
-    if url := os.environ.get("LOKI_URL") or file.loki:
-        return LokiAsked(url, file.loki_query, os.environ.get("LOKI_TOKEN") or "")
-    if url := os.environ.get("GRAFANA_URL") or file.grafana:
-        return LokiAsked(url, file.loki_query, os.environ.get("GRAFANA_TOKEN") or "", is_grafana=True)
-    return None
-
-
-def _listed(file: File) -> Listed:
-    return {tool.name: tool.arguments for tool in file.tools}
-
-
-def find_or_install(file: File) -> Engine:
-    """The engine that the user wants; the pinned one is fetched when it is missing."""
-    return find_engine(asked_engine(file.engine)) or _install()
-
-
-def worker(
-    init: Annotated[
-        bool, typer.Option("--init", help="Make the keystore that all machines of a test share, and end.")
-    ] = False,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="With --init: where. [default: the user's configuration]")
-    ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104
-    port: Annotated[int, typer.Option(min=1, max=65533, help="The two above it are used too.")] = PORT,
-) -> None:
-    """Make load for a controller on another machine, until interrupted."""
-    if init:
-        made = Keystore.make(folder or default_folder())
-        say(f"{made.folder}: copy it to the same place on every machine, or name it in PACEMARK_KEYS")
-        return
-    if folder is not None:
-        raise InputError("--out goes with --init", "PACEMARK_KEYS names the keystore's folder")
-    keystore = Keystore.find()
-    engine = find_or_install(File.read(Path()))
-    with suppress(KeyboardInterrupt):
-        serve(engine, keystore, host, port, count=count, tell=tell)
-
-
-def _install() -> Engine:
-    from pacemark.jmeter.install import install  # half a second to import
-
-    columns = (TextColumn("JMeter and plugins"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show_bytes(done: int, total: int) -> None:
-            if bar.tasks[task].total is None:
-                tell("fetching JMeter and its plugins")
-            bar.update(task, completed=done, total=total)
-
-        return install(show_bytes)
 
 
 def _worst(statuses: Iterable[int]) -> int:
