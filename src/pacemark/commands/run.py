@@ -51,6 +51,7 @@ from pacemark.results.record import RunRecord
 from pacemark.results.sides import compare_sides
 from pacemark.run import DASHBOARD_LIMIT, WHOLE_WINDOW, run, write_dashboard
 from pacemark.settings import File, Shape, loads_for, objectives_for, warm_up_for
+from pacemark.telemetry.live import scraped
 from pacemark.workloads import WORKLOADS, workload
 from pacemark.workloads.model import Workload
 
@@ -132,6 +133,7 @@ def run_command(
     with (
         target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at,
         _summed_up(records, of=len(chosen)),
+        scraped(at.live_targets, live_port),
     ):
         # Before any load: a wrong one is not to be found hours later, when that workload's turn has come.
         admin_at = admin_url(at.url, os.environ) if any(one.signs_in for one in chosen) else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import platformdirs
 
 from pacemark.gateway.client import checked_url
-from pacemark.gateway.full.spec import ACCESS_LOG, NGINX
+from pacemark.gateway.full.spec import ACCESS_LOG, LIVE_TARGETS, NGINX
 from pacemark.gateway.service import State, process
 from pacemark.gateway.sign_in import Administrator
 from pacemark.gateway.spec import BENCHMARK_PORTS, GATEWAY, TEST_SERVERS, Secrets
@@ -69,6 +69,13 @@ def detached_logs(url: str, data_dir: Path | None = None) -> dict[str, Path]:
     """The logs of the detached stack of that URL, by service; none without such a stack."""
     home = data_dir or default_dir()
     return log_files(home) if _detached_state(url, home) else {}
+
+
+def detached_live_targets(url: str, data_dir: Path | None = None) -> Path | None:
+    """Where the Prometheus of the detached stack of that URL learns of a JMeter; None where it has none."""
+    home = data_dir or default_dir()
+    path = home / LIVE_TARGETS
+    return path if _detached_state(url, home) and path.is_file() else None
 
 
 def log_files(data_dir: Path) -> dict[str, Path]:

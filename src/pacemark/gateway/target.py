@@ -11,6 +11,7 @@ from pacemark.gateway.detached import (
     detached_administrator,
     detached_credentials,
     detached_gateways,
+    detached_live_targets,
     detached_logs,
     detached_pids,
     detached_prometheus,
@@ -42,6 +43,8 @@ class Target:
     """The own URL of each gateway process behind ``url``, where that is known."""
     log_files: Mapping[str, Path] = field(default_factory=dict)
     """The stack's logs, by service."""
+    live_targets: Path | None = None
+    """The file by which the stack's Prometheus learns of a JMeter; None where it has none."""
 
 
 @contextmanager
@@ -93,4 +96,5 @@ def target(
         prometheus_url=detached_prometheus(url),
         gateway_urls=detached_gateways(url),
         log_files=detached_logs(url),
+        live_targets=detached_live_targets(url),
     )

@@ -42,7 +42,7 @@ def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Findin
     listed = ", ".join(f"{job} ({count})" for job, count in sorted(jobs.items()))
     yield Finding(name="prometheus", level="ok", detail=f"{url} scrapes {len(targets)} targets: {listed}")
     for target in targets:
-        if not target.is_up:
+        if target.is_missed:
             where = f"{target.job} {target.instance}"
             yield _warning("target", f"{where} is down: {target.error or 'no reason given'}", "is it up?")
     by_resource: dict[str, list[str]] = {}

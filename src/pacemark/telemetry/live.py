@@ -5,7 +5,11 @@ Seconds and totals as Prometheus's naming has them; ``label`` is a sampler's nam
 ``outcome`` is ``ok``, ``HTTP 503`` and alike, ``no answer``, or ``check failed``.
 """
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -47,3 +51,27 @@ SLOTS_DUE = LiveMetric(
 
 LIVE_METRICS = (SAMPLES, RESPONSE, THREADS, SLOTS_DUE)
 THREAD_STATES = ("started", "active", "finished")
+
+
+@contextmanager
+def scraped(targets: Path | None, port: int | None) -> Iterator[None]:
+    """Have the Prometheus that reads ``targets`` (file_sd) scrape this machine's ``port`` for so long.
+
+    Without one of the two nothing happens: whoever else scrapes it has been told where.
+    """
+    if targets is None or port is None:
+        yield
+        return
+    _tell(targets, [f"127.0.0.1:{port}"])
+    try:
+        yield
+    finally:
+        # The stack may have gone meanwhile.
+        if targets.parent.is_dir():
+            _tell(targets, [])
+
+
+def _tell(targets: Path, instances: list[str]) -> None:
+    new = targets.with_suffix(".new")
+    new.write_text(json.dumps([{"targets": instances}] if instances else []) + "\n", encoding="utf-8")
+    new.replace(targets)  # whole, whenever it is read

@@ -144,7 +144,7 @@ class Observation:
         self.findings.append(
             _finding("ok", f"{what.prometheus_url} has {asked - len(missing)} of {asked} figures")
         )
-        down = [f"{one.job} {one.instance}" for one in recorder.targets if not one.is_up]
+        down = [f"{one.job} {one.instance}" for one in recorder.targets if one.is_missed]
         if down:
             self.findings.append(_finding("warning", f"cannot scrape {', '.join(down)}", "is it up?"))
         if missing:

@@ -12,6 +12,7 @@ from pacemark.errors import PacemarkError
 from pacemark.gateway.client import json_of
 from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.telemetry.client import client_of
+from pacemark.telemetry.live import JOB
 
 MOST_POINTS = 10_000
 """Of one series in one answer; Prometheus refuses more than 11,000."""
@@ -53,6 +54,11 @@ class Target:
     interval_s: float
     error: str
     """What went wrong at the last scrape, empty when nothing did."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it is down and should not be: a JMeter answers while it works, if it was asked to."""
+        return not self.is_up and self.job != JOB
 
 
 class Prometheus:

@@ -20,16 +20,26 @@ from pacemark.gateway.connection import DIRECT
 from pacemark.gateway.detached import log_files
 from pacemark.gateway.full.ports import PORTS, WIDTHS, check_free, chosen_ports
 from pacemark.gateway.full.programs import find_programs
-from pacemark.gateway.full.spec import TOKEN_FILE
+from pacemark.gateway.full.spec import LIVE_TARGETS, TOKEN_FILE
 from pacemark.gateway.mcp_session import open_session
 from pacemark.gateway.openings import try_opening
+from pacemark.gateway.preflight import preflight
 from pacemark.gateway.spec import adjacent_ports, free_ports, is_free
 from pacemark.gateway.stack import Stack
+from pacemark.jmeter.engine import Engine
+from pacemark.jmeter.run import execute
+from pacemark.jmx.data import write_data
+from pacemark.jmx.files import JMETER_SETTINGS
+from pacemark.jmx.live import live_properties
+from pacemark.jmx.plan import load_properties, render
 from pacemark.telemetry.dashboards import DASHBOARDS
+from pacemark.telemetry.live import JOB, scraped
 from pacemark.telemetry.panels import WINDOW
 from pacemark.telemetry.prometheus import Line, Prometheus
 from pacemark.telemetry.queries import QUERIES
 from pacemark.telemetry.rules import RECEIVED, SENT
+from pacemark.workloads import WORKLOADS
+from pacemark.workloads.load import Load
 from pacemark.workloads.sse_streaming_baseline import WORKLOAD as STREAMS
 from pacemark.workloads.websocket_baseline import WORKLOAD as CONNECTIONS
 
@@ -73,6 +83,12 @@ def has_value(lines: list[Line]) -> bool:
     return any(not math.isnan(point.value) for line in lines for point in line.points)
 
 
+def asked_by_panels() -> list[str]:
+    """What the dashboards' panels ask of Prometheus."""
+    panels = [panel for dashboard in DASHBOARDS for panel in dashboard.panels if not panel.is_of_logs]
+    return [expr.replace(WINDOW, "20s") for panel in panels for expr, _ in panel.asks]
+
+
 def test_every_query_has_data_under_a_little_load(stack: Stack, http: httpx.Client) -> None:
     upstreams, missing = set(), [query.name for query in QUERIES]
     deadline = time.monotonic() + 60
@@ -95,14 +111,7 @@ def test_every_query_has_data_under_a_little_load(stack: Stack, http: httpx.Clie
 def test_every_panel_of_the_dashboards_has_data(stack: Stack, http: httpx.Client) -> None:
     """But those of JMeter's own figures, and those that containers alone have."""
     elsewhere = ("jmeter_", RECEIVED, SENT, "pg_replication_lag_seconds")
-    missing = [
-        expr.replace(WINDOW, "20s")
-        for dashboard in DASHBOARDS
-        for panel in dashboard.panels
-        if not panel.is_of_logs
-        for expr, _ in panel.asks
-        if not any(name in expr for name in elsewhere)
-    ]
+    missing = [one for one in asked_by_panels() if not any(name in one for name in elsewhere)]
     assert len(missing) > 40
     deadline = time.monotonic() + 60
     with Prometheus(stack.prometheus_url) as prometheus:
@@ -111,6 +120,42 @@ def test_every_panel_of_the_dashboards_has_data(stack: Stack, http: httpx.Client
             http.post("/rpc", json=call).raise_for_status()
             missing = [expr for expr in missing if not has_value(prometheus.now(expr))]
     assert missing == []
+
+
+@pytest.mark.jmeter
+def test_the_panels_of_jmeters_own_figures_have_data_while_it_works(
+    stack: Stack, engine: Engine, tmp_path: Path
+) -> None:
+    """Those of what failed too: of two users one has a token that is none."""
+    workload = WORKLOADS["mcp_jsonrpc_baseline"]
+    load = Load(threads=2, ramp_up_s=0, duration_s=30, rate_per_s=8)
+    token = stack.credentials(seconds=600)
+    found = preflight(stack.url, token, seconds=60, rate_per_s=8, threads=2, needs_mcp=True, out_dir=tmp_path)
+    write_data(tmp_path / "data", workload.feeds, found.fixtures)
+    (tmp_path / "tokens.csv").write_text(f"token\n{token.token}\nnone\n", encoding="utf-8")
+    plan, port = tmp_path / "plan.jmx", free_ports(1)[0]
+    plan.write_bytes(render(workload, live=True))
+    properties = {
+        **JMETER_SETTINGS,
+        **load_properties(load),
+        **live_properties(port),
+        "GATEWAY_URL": stack.url,
+        "TOKENS_FILE": str(tmp_path / "tokens.csv"),
+    }
+    missing = [expr for expr in asked_by_panels() if "jmeter_" in expr]
+    assert len(missing) > 10
+    with Prometheus(stack.prometheus_url) as prometheus:
+
+        def look(_: object) -> None:
+            missing[:] = [expr for expr in missing if not has_value(prometheus.now(expr))]
+
+        with scraped(stack.data_dir / LIVE_TARGETS, port):
+            execute(engine, plan, properties, load, tmp_path, heap_mb=256, on_progress=look)
+        assert missing == []
+        deadline = time.monotonic() + 20
+        while any(target.job == JOB for target in prometheus.targets()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert not any(target.job == JOB for target in prometheus.targets())
 
 
 def test_sessions_live_across_the_gateways(stack: Stack, http: httpx.Client) -> None:

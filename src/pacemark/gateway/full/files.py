@@ -7,6 +7,7 @@ from typing import Any
 
 from pacemark.gateway.full.ports import GATEWAYS
 from pacemark.gateway.spec import LOOPBACK
+from pacemark.telemetry.live import JOB
 
 SCRAPE_INTERVAL_S = 5
 DATABASE = "mcp"
@@ -154,8 +155,11 @@ def pgbouncer_text(
     )
 
 
-def prometheus_config(ports: Mapping[str, int], token: Path, rules: Path) -> dict[str, Any]:
-    """It scrapes the gateways themselves, not nginx, which would give another one's figures each time."""
+def prometheus_config(ports: Mapping[str, int], token: Path, rules: Path, live: Path) -> dict[str, Any]:
+    """It scrapes the gateways themselves, not nginx, which would give another one's figures each time.
+
+    ``live`` is the file that says where a JMeter gives its figures, if any does.
+    """
 
     def job(name: str, *targets: int, **more: Any) -> dict[str, Any]:
         return {
@@ -185,6 +189,7 @@ def prometheus_config(ports: Mapping[str, int], token: Path, rules: Path) -> dic
             job("nginx", ports["nginx-exporter"]),
             job("processes", ports["process-exporter"]),
             job("prometheus", ports["prometheus"]),
+            {"job_name": JOB, "file_sd_configs": [{"files": [str(live)], "refresh_interval": "5s"}]},
         ],
     }
 

@@ -31,6 +31,8 @@ NGINX = "nginx"
 ACCESS_LOG = "nginx-access.log"
 """A JSON line a request, in the stack's directory."""
 TOKEN_FILE = "scrape-token"  # noqa: S105
+LIVE_TARGETS = "targets/jmeter.json"
+"""Where Prometheus learns of a JMeter that gives live figures, in the stack's directory."""
 _POSTGRES_USER = "postgres"
 """Whose PostgreSQL and PgBouncer are where we are root: both refuse to be root's."""
 _SECRETS = ("JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "PLATFORM_ADMIN_PASSWORD")
@@ -328,8 +330,10 @@ def _prometheus(place: _Place, scrape_token: str) -> Service:
     memory = psutil.virtual_memory().total
     files.write(place.home / "rules" / "services.json", native_rules(psutil.cpu_count() or 1, memory))
     files.write(place.home / "rules" / "alerts.json", alert_rules())
+    live = files.write(place.home / LIVE_TARGETS, "[]\n")
     config = files.write(
-        place.home / "prometheus.json", files.prometheus_config(place.ports, token, place.home / "rules")
+        place.home / "prometheus.json",
+        files.prometheus_config(place.ports, token, place.home / "rules", live),
     )
     return Service(
         name="prometheus",

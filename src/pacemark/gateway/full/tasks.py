@@ -86,7 +86,7 @@ def status(environ: Mapping[str, str]) -> dict[str, str]:
     if not found["prometheus"]:
         try:
             with Prometheus(_url("prometheus", environ)) as prometheus:
-                down = [target for target in prometheus.targets() if not target.is_up]
+                down = [target for target in prometheus.targets() if target.is_missed]
         except PrometheusError as error:
             return found | {"prometheus": str(error)}
         found |= {f"target {target.job} {target.instance}": target.error or "down" for target in down}
