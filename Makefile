@@ -155,7 +155,7 @@ monitoring-up: $(SECRETS) ## Containers: three gateways, test servers, Prometheu
 .PHONY: monitoring-status
 monitoring-status: $(SECRETS) ## What runs, and whether it answers
 	$(STACK) --profile '*' ps --all
-	@$(BIN)/python -m pacemark.gateway.full.tasks status
+	@$(BIN)/python -m pacemark.gateway.full.tasks status $(SECRETS)
 
 .PHONY: monitoring-down
 monitoring-down: $(SECRETS) ## Stop them; VOLUMES=1 removes their data too

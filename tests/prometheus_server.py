@@ -19,6 +19,9 @@ scrape_configs:
     static_configs: [{{ targets: ['127.0.0.1:{own}'] }}]
   - job_name: exporter
     static_configs: [{{ targets: ['127.0.0.1:{exporter}'] }}]
+  - job_name: of_others
+    scrape_interval: 5m
+    static_configs: [{{ targets: ['127.0.0.1:{own}'] }}]
 """
 
 
@@ -54,6 +57,11 @@ class PrometheusServer:
             assert self._process.poll() is None, (self._folder / "prometheus.log").read_text("utf-8")
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+    @property
+    def exporter(self) -> str:
+        """The exporter's label ``instance``."""
+        return f"127.0.0.1:{self._exporter_port}"
 
     def kill(self) -> None:
         """As an out-of-memory killer would."""

@@ -93,6 +93,9 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     expires = bearer.expires_at if bearer else None
     unverified = asked.connection.ignores_certificate_of(asked.url)
     insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
+    ended = _ended(carried)
+    if observed and not ended:
+        ended = observed.gateways_lost(asked.load.duration_s)
     evidence = Evidence(
         window=window,
         warm_up_s=asked.warm_up_s,
@@ -112,7 +115,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         gateway_gone=_gone(carried, asked),
         counted=counted,
         unknown=_not_known(before, after),
-        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else []), *_ended(carried)],
+        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else []), *ended],
         generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)

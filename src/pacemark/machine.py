@@ -1,9 +1,13 @@
 """What a run ran on, as a reader is told it."""
 
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+"""Of version 2, as a container sees its own."""
 
 
 def machine() -> dict[str, str]:
@@ -15,6 +19,29 @@ def machine() -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "python": platform.python_version(),
     }
+
+
+def usable_cores() -> float:
+    """Processors that this process may use: its affinity, and the container's quota where there is one."""
+    own = psutil.Process()
+    allowed = len(own.cpu_affinity()) if hasattr(own, "cpu_affinity") else 0
+    return min(allowed or psutil.cpu_count() or 1, cpu_quota())
+
+
+def cpu_quota() -> float:
+    """Processors that the container may use; infinite where there is no such limit."""
+    with suppress(OSError, ValueError):
+        quota, period = (_CGROUP / "cpu.max").read_text(encoding="ascii").split()
+        return float(quota) / float(period)
+    return float("inf")
+
+
+def usable_memory() -> int:
+    """Bytes of memory: the machine's, or what the container may use of it."""
+    whole = int(psutil.virtual_memory().total)
+    with suppress(OSError, ValueError):
+        return min(whole, int((_CGROUP / "memory.max").read_text(encoding="ascii")))
+    return whole
 
 
 def processor() -> str:

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 
 from pacemark.gateway.client import checked_url
+from pacemark.gateway.connection import is_loopback
 from pacemark.gateway.full.spec import ACCESS_LOG, LIVE_TARGETS, NGINX
 from pacemark.gateway.service import State, process
 from pacemark.gateway.sign_in import Administrator
@@ -90,9 +92,18 @@ def log_files(data_dir: Path) -> dict[str, Path]:
 
 def _detached_state(url: str, home: Path) -> State | None:
     state = status(home)
-    if state is None or not gateway_urls_of(state) or front(state) != checked_url(url):
+    if state is None or not gateway_urls_of(state) or not _is_same(front(state), checked_url(url)):
         return None
     return state
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether both are of one place: this machine has several names."""
+    left, right = urlsplit(one), urlsplit(other)
+    if left._replace(netloc="") != right._replace(netloc="") or left.port != right.port:
+        return False
+    hosts = (left.hostname or "", right.hostname or "")
+    return hosts[0] == hosts[1] or all(map(is_loopback, hosts))
 
 
 def _detached_secrets(url: str, home: Path) -> Secrets | None:

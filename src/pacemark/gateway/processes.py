@@ -1,6 +1,7 @@
 """What the processes that Pacemark started use: memory, connections, processor time."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -12,8 +13,10 @@ LAUNCHER = "launcher"
 LOOKS = 960
 """How often to look in a run, or as often as ``EVERY_S`` allows: forty times in each of 24 slices."""
 EVERY_S = (0.5, 30.0)
-"""The least and the most seconds between two looks. One costs 0.1 ms a service (measured), and more where it
-has hundreds of connections."""
+"""The least and the most seconds between two looks. One costs 0.1 ms a service (measured)."""
+CONNECTIONS_EVERY_S = 5.0
+"""How often to count connections, or twice in each of 24 slices of a short run: to walk the kernel's table of
+them takes 12 ms for all services together (measured; 8 ms of it however few there are)."""
 CHILDREN_EVERY_S = 10.0
 """How often to look for children anew: that takes 2 ms a service (of 130 processes, measured)."""
 
@@ -27,7 +30,7 @@ class Look(NamedTuple):
     memory_bytes: int
     """Resident set size."""
     connections: int | None
-    """Established TCP connections; None where the system does not tell."""
+    """Established TCP connections; None where they were not counted, or the system does not tell."""
     cpu_s: float
     """Processor seconds used so far, user and system, of children that have ended too where Linux tells."""
 
@@ -41,7 +44,9 @@ class ProcessWatch:
         self.ended: dict[str, float] = {}
         """By service, when its process was first seen to have ended, in epoch seconds."""
         self._every_s = min(max(run_s / LOOKS, EVERY_S[0]), EVERY_S[1])
+        self._connections_every_s = max(min(run_s / 48, CONNECTIONS_EVERY_S), self._every_s)
         self._next = 0.0
+        self._next_connections = 0.0
         self._next_children = 0.0
         self._processes: dict[str, psutil.Process] = {}
         self._children: dict[str, list[psutil.Process]] = {}
@@ -63,6 +68,10 @@ class ProcessWatch:
         anew = now >= self._next_children
         if anew:
             self._next_children = now + CHILDREN_EVERY_S
+        counted = now >= self._next_connections - 0.1
+        if counted:
+            self._next_connections = now + self._connections_every_s
+        established = _established() if counted else None
         at = time.time()
         for service, process in self._processes.items():
             # One that has ended, whose pid is another's by now or that may not be seen has nothing to show.
@@ -71,7 +80,8 @@ class ProcessWatch:
                     continue
                 if anew:
                     self._children[service] = process.children(recursive=True)
-                self.looks.append(_look(at, service, process, self._children.get(service, [])))
+                members = [process, *self._children.get(service, [])]
+                self.looks.append(_look(at, service, members, established))
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -80,27 +90,29 @@ def _lives(process: psutil.Process) -> bool:
     return False
 
 
-def _look(at: float, service: str, process: psutil.Process, children: Sequence[psutil.Process]) -> Look:
-    memory, cpu_s = 0, 0.0
-    connections: list[int | None] = []
-    for member in (process, *children):
+def _look(
+    at: float, service: str, members: Sequence[psutil.Process], established: Counter[int] | None
+) -> Look:
+    """``members`` are the service's own process and its children."""
+    memory, cpu_s, connections = 0, 0.0, 0
+    for member in members:
         try:
             times = member.cpu_times()
             memory += member.memory_info().rss
-            connections.append(_established(member))
         except psutil.NoSuchProcess:
-            if member is process:
+            if member is members[0]:
                 raise
             continue
         cpu_s += times.user + times.system
         cpu_s += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    known = [count for count in connections if count is not None]
-    return Look(at, service, memory, sum(known) if len(known) == len(connections) else None, cpu_s)
+        connections += established[member.pid] if established is not None else 0
+    return Look(at, service, memory, None if established is None else connections, cpu_s)
 
 
-def _established(process: psutil.Process) -> int | None:
+def _established() -> Counter[int] | None:
+    """By process, its established TCP connections; None where the system does not tell (macOS does root)."""
     try:
-        found = process.net_connections(kind="tcp")
+        found = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return None
-    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in found)
+    return Counter(one.pid for one in found if one.status == psutil.CONN_ESTABLISHED and one.pid is not None)

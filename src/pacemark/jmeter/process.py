@@ -15,6 +15,7 @@ from typing import Self
 import psutil
 
 from pacemark.errors import InputError, RunError
+from pacemark.machine import cpu_quota
 
 SHUTDOWN_S = 5.0
 """How long requests in flight may take to end after an orderly stop."""
@@ -146,7 +147,7 @@ class JMeterProcess:
             allowed = len(self._process.cpu_affinity()) if hasattr(self._process, "cpu_affinity") else 0
         except psutil.Error:
             allowed = 0
-        return min(allowed or psutil.cpu_count() or 1, _quota())
+        return min(allowed or psutil.cpu_count() or 1, cpu_quota())
 
     def ask(self, command: str) -> None:
         """Send ``Shutdown`` or ``StopTestNow`` to JMeter's own control port."""
@@ -198,10 +199,3 @@ def _escape(text: str) -> str:
 def _unicode(character: str) -> str:
     units = character.encode("utf-16-be")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-
-def _quota() -> float:
-    with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return float(quota) / float(period)
-    return float("inf")

@@ -27,9 +27,12 @@ def commands_page(helps: Iterable[tuple[str, str]]) -> str:
 def telemetry_page(queries: Iterable[Query]) -> str:
     """Every figure of the system: what Prometheus is asked, and from when on it counts as saturated."""
     parts = [_GENERATED, "# Telemetry"]
+    queries = list(queries)
+    *others, last = [f"`{one.name}`" for one in queries if one.is_symptom and one.limit]
+    symptoms = f"{', '.join(others)} and {last}"
     parts.append(
         "What a run asks Prometheus, and what `promql NAME < LIMIT` may name. `$window` is four scrapes "
-        "long; alerts ask with `1m`. `http_errors` and `http_p95` are symptoms: past their limits they say "
+        f"long; alerts ask with `1m`. {symptoms} are symptoms: past their limits they say "
         "that something is saturated, and not what."
     )
     parts += [_figure(one) for one in queries if one.is_shown]

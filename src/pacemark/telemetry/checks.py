@@ -13,6 +13,7 @@ from pacemark.telemetry.prometheus import Prometheus, PrometheusError
 from pacemark.telemetry.queries import QUERIES
 
 _WINDOW = "1m"
+_OF_RULES = "give that Prometheus deploy/prometheus/rules/services.yml, which cAdvisor feeds"
 
 
 def monitoring_findings(environ: Mapping[str, str], connection: Connection) -> Iterator[Finding]:
@@ -52,7 +53,9 @@ def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Findin
         yield _warning(
             "telemetry",
             f"nothing of the {resource}: {', '.join(names)}",
-            "have its exporter scraped; rates need a minute, and some traffic",
+            _OF_RULES
+            if resource in ("processor", "memory")
+            else "have its exporter scraped; rates need a minute, and some traffic",
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -80,8 +81,9 @@ class Observed:
             return []
         first = next(iter(self.saturated(until_s)), None)
         if first is None:
-            text = "nothing that was recorded of the system went past its limit"
-            return [Reason(level="warning", text=text)]
+            if not self.telemetry.values.height:
+                return []  # which is told as a gap, or as what is missing
+            return [Reason(level="warning", text=sections.nothing_of(self.telemetry, until_s))]
         if first.was_before:
             text = f"nothing saturated but what was so before the load: {sections.one_line(first)}"
             return [Reason(level="warning", text=text)]
@@ -89,6 +91,32 @@ class Observed:
         if first.query.name == "cpu_all":
             text += f"; most of it {sections.most_of(self.telemetry, 'cpu', first.at_s, until_s)}"
         return [Reason(level="warning", text=text)]
+
+    def gateways_lost(self, until_s: float) -> list[Reason]:
+        """Gateways that, as Prometheus saw during the load, were started anew or are no target any more.
+
+        One that is a target and does not answer may be waiting for its database: that is no sign.
+        """
+        if self.telemetry is None:
+            return []
+        texts = []
+        for instance, points in self.telemetry.lines("gateway_start").items():
+            inside = [(at_s, value) for at_s, value in points if at_s <= until_s]
+            for (before_s, before), (at_s, after) in pairwise(inside):
+                if before is not None and after is not None and after > before + _CLOCKS_S and at_s > 0:
+                    started_s = max(after - self.start, before_s)
+                    texts.append(f"the gateway at {instance} was started anew {started_s:.0f} s into the run")
+        for instance, points in self.telemetry.lines("gateway_up").items():
+            last_s = max(at_s for at_s, _ in points)
+            if 0 <= last_s < min(until_s, self._last_s()) - 3 * self.telemetry.step_s:
+                texts.append(f"the gateway at {instance} is gone since {last_s:.0f} s into the run")
+        return [Reason(level="invalid", text=text, remedy="see its log, and run again") for text in texts]
+
+    def _last_s(self) -> float:
+        """The last value of anything: up to then Prometheus was there."""
+        assert self.telemetry is not None
+        last = self.telemetry.values["at_s"].max()
+        return float(last) if isinstance(last, int | float) else 0.0
 
     @property
     def reasons(self) -> list[Reason]:
@@ -115,6 +143,8 @@ class Observed:
         ]
 
 
+_CLOCKS_S = 2.0
+"""A process's start is reckoned anew at each scrape, and differs by less."""
 _REMEDY = "is PROMETHEUS_URL right? `pacemark doctor` asks it"
 
 

@@ -1,6 +1,7 @@
 """What Prometheus says during a run, read on while it runs: what was read stays, if Prometheus goes."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ SCRAPES_A_RATE = 4
 _LAST_SCRAPE = "max(timestamp(up))"
 """Prometheus repeats a value for five minutes after its last scrape; so one must ask when that was."""
 _POLL_S = 10.0
+_NAME = re.compile(r"\b(?!up\b)[a-z_:][a-z0-9_:]+\b")
+"""Of a metric; words of PromQL and labels are among what it finds, and are no metrics."""
 
 SCHEMA = {"at_s": pl.Float64, "name": pl.String, "series": pl.String, "value": pl.Float64}
 
@@ -31,6 +34,7 @@ class Telemetry:
     """What was recorded. Seconds are from the first sample."""
 
     step_s: float
+    """Between two values."""
     values: pl.DataFrame
     """Rows of ``SCHEMA``: a value of a query's series at an instant; null for a ratio of nothing."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Telemetry:
     """Why Prometheus could not be asked at the end, empty when it could."""
     snapshot: Snapshot = field(default_factory=Snapshot)
     """Every series that was scraped, with its value at the end of the measured window."""
+    rate_s: float = 0.0
+    """How far a rate looks back."""
     buckets: Sequence[tuple[float, float]] = ()
     """The gateway's own histogram over the measured window: upper bounds in ms, and how many requests took at
     most that long. Empty where it has none."""
@@ -67,11 +73,11 @@ class Recorder:
         self.targets = prometheus.targets()
         if not self.targets:
             raise PrometheusError(f"{prometheus.url} scrapes nothing")
-        interval_s = max(target.interval_s for target in self.targets)
+        interval_s = self._interval_s()
         self.step_s = max(interval_s, math.ceil(run_s / POINTS))
-        window = f"{max(SCRAPES_A_RATE * interval_s, self.step_s):g}s"
+        self.rate_s = max(SCRAPES_A_RATE * interval_s, self.step_s)
         self._queries: dict[str, tuple[str, Query | None]] = {
-            query.name: (query.over(window), query) for query in QUERIES
+            query.name: (self._asked(query, interval_s), query) for query in QUERIES
         }
         for promql in others:
             if promql not in BY_NAME:
@@ -84,6 +90,17 @@ class Recorder:
         self._failure = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="telemetry", daemon=True)
+
+    def _interval_s(self) -> float:
+        """The longest scrape interval of the jobs that have what is asked: others do not count."""
+        names = {name for query in QUERIES for name in _NAME.findall(query.promql)}
+        counted = self._prometheus.now(f'count by (job) ({{__name__=~"{"|".join(sorted(names))}"}})')
+        ours = {line.labels.get("job", "") for line in counted}
+        return max(one.interval_s for one in [t for t in self.targets if t.job in ours] or self.targets)
+
+    def _asked(self, query: Query, interval_s: float) -> str:
+        kept = query.kept(f"{self.step_s:g}s", f"{interval_s:g}s") if self.step_s > interval_s else None
+        return kept or query.over(f"{self.rate_s:g}s")
 
     @property
     def asked(self) -> list[str]:
@@ -135,6 +152,7 @@ class Recorder:
                 if end - first_sample > self.step_s  # else it is of the time before
             ],
             lost=self._failure,
+            rate_s=self.rate_s,
             buckets=buckets,
             snapshot=everything,
         )
@@ -171,8 +189,8 @@ class Recorder:
             scrapes = self._prometheus.over(_LAST_SCRAPE, self._next, end, self.step_s)
             for name, (promql, query) in self._queries.items():
                 try:
-                    for line in self._prometheus.over(promql, self._next, end, self.step_s):
-                        series = series_name(query, line)
+                    lines = self._prometheus.over(promql, self._next, end, self.step_s)
+                    for series, line in zip(series_names(query, lines), lines, strict=True):
                         rows += [
                             (at, name, series, None if math.isnan(value) else value)
                             for at, value in line.points
@@ -205,8 +223,14 @@ class Recorder:
         return math.floor(at / self.step_s) * self.step_s
 
 
-def series_name(query: Query | None, line: Line) -> str:
-    """What tells a query's series apart: the value of its one label, or all its labels."""
+def series_names(query: Query | None, lines: Sequence[Line]) -> list[str]:
+    """What tells a query's series apart: its one label's value, or all labels where that is not enough."""
     if query is not None:
-        return str(line.labels.get(query.by, "")) if query.by else ""
+        names = [str(line.labels.get(query.by, "")) if query.by else "" for line in lines]
+        if len(set(names)) == len(names):
+            return names
+    return [_all_labels(line) for line in lines]
+
+
+def _all_labels(line: Line) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(line.labels.items()) if name != "__name__")

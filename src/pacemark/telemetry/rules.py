@@ -5,17 +5,16 @@ As plain values: JSON is YAML, so a rule file may be either.
 
 from typing import Any
 
-from pacemark.telemetry.queries import ALERT_WINDOW, QUERIES, Query
+from pacemark.telemetry.queries import ALERT_WINDOW, QUERIES, RECORDED_RATE, RECORDED_RATE_S, Query
 
 Rules = dict[str, Any]
-CPU_USED, CPU_ALL = "pacemark:cpu_cores:used", "pacemark:cpu_cores:all"
+CPU_USED, CPU_ALL = RECORDED_RATE, "pacemark:cpu_cores:all"
 MEMORY_USED, MEMORY_ALL = "pacemark:memory_bytes:used", "pacemark:memory_bytes:all"
 RECEIVED, SENT = "pacemark:network_received_bytes:per_second", "pacemark:network_sent_bytes:per_second"
 """Of containers alone."""
 _OTHER = {"service": "other"}
 _EVERY = "5s"
-_RATE = "20s"
-"""Four scrapes."""
+_RATE = f"{RECORDED_RATE_S}s"
 
 _UNSEEN: tuple[Rules, ...] = (
     {
@@ -45,13 +44,13 @@ _UNSEEN: tuple[Rules, ...] = (
 """Alerts on what no query of the table can see."""
 
 
-def native_rules(cores: int, memory_bytes: int) -> Rules:
+def native_rules(cores: float, memory_bytes: int) -> Rules:
     """Recording rules fed by the process exporter, on a machine of so many cores and so much memory."""
     cpu = f"rate(namedprocess_namegroup_cpu_seconds_total[{_RATE}])"
     memory = 'namedprocess_namegroup_memory_bytes{memtype="proportionalResident"}'
     return _recording(
         {"record": CPU_USED, "expr": _by_service(cpu, "groupname")},
-        {"record": CPU_ALL, "expr": f"vector({cores})"},
+        {"record": CPU_ALL, "expr": f"vector({cores:g})"},
         {"record": MEMORY_USED, "expr": _by_service(memory, "groupname")},
         {"record": MEMORY_ALL, "expr": f"vector({memory_bytes})"},
     )

@@ -51,7 +51,7 @@ def sections(
         chart for picture in _PICTURES if (chart := _chart(telemetry, picture, found, end_s)) is not None
     ]
     return [
-        _saturated(found, telemetry),
+        _saturated(found, telemetry, end_s),
         Section(
             title="System",
             summary=_compared(telemetry, client_p95),
@@ -81,7 +81,7 @@ def reasons(telemetry: Telemetry) -> list[Reason]:
         names = list(telemetry.missing)
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         text = f"Prometheus has nothing of {', '.join(names[:_NAMED])}{more}"
-        told.append(Reason(level="warning", text=text, remedy="`pacemark doctor` names what is not scraped"))
+        told.append(Reason(level="warning", text=text, remedy="`pacemark doctor` says what to do for each"))
     if telemetry.gaps:
         spans = ", ".join(f"{start:g} to {end:g} s" for start, end in telemetry.gaps[:3])
         why = f": {telemetry.lost}" if telemetry.lost else ""
@@ -103,6 +103,18 @@ def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
         text = f"{SNAPSHOT_FILE} is not whole: {made.why_not}"
         return [Reason(level="warning", text=text, remedy="see Prometheus")]
     return []
+
+
+def nothing_of(telemetry: Telemetry, end_s: float) -> str:
+    """That nothing is known to have gone past its limit, and of what it is not known."""
+    unknown = not_known(telemetry)
+    text = "nothing that was recorded of the system went past its limit"
+    if end_s < telemetry.rate_s:
+        text += f"; rates look back {telemetry.rate_s:g} s, further than this load was long"
+    if not unknown:
+        return text
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    return f"{text}; not known of {', '.join(unknown[:_NAMED])}{more}"
 
 
 def named(first: Saturation) -> str:
@@ -133,14 +145,24 @@ def most_of(telemetry: Telemetry, name: str, from_s: float, to_s: float) -> str:
 
 
 def _when(one: Saturation) -> str:
-    return "before the load already" if one.was_before else f"from {max(one.at_s, 0):.0f} s on"
+    if one.was_before:
+        return "before the load already"
+    start = max(one.at_s, 0)
+    return f"from {start:.0f} s on" if one.until_s is None else f"from {start:.0f} to {one.until_s:.0f} s"
 
 
-def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
+def not_known(telemetry: Telemetry) -> list[str]:
+    """Figures with a limit of which nothing was recorded: whether they went past it nobody knows."""
+    seen = set(telemetry.values["name"].unique())
+    return [query.name for query in QUERIES if query.limit and query.name not in seen]
+
+
+def _saturated(found: Sequence[Saturation], telemetry: Telemetry, end_s: float) -> Section:
     if not telemetry.values.height:
         summary = "Not known: there is no telemetry."
     elif not found:
-        summary = "Nothing that was recorded went past its limit."
+        summary = f"{nothing_of(telemetry, end_s)}."
+        summary = summary[0].upper() + summary[1:]
     elif found[0].was_before:
         summary = f"Only what was so before the load: {one_line(found[0])}."
     else:
@@ -149,8 +171,9 @@ def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
     return Section(
         title="First to saturate",
         summary=summary,
-        note="In the order in which they went past their limits, and within two scrapes by how far. "
-        "What is slow because of another comes after it.",
+        note="What does not answer any more comes first; the others in the order in which they went past "
+        "their limits, and within two scrapes by how far. Since when a rate was past it is reckoned from its "
+        "course, for it looks back. What is slow because of another comes after it.",
         columns=[
             Column(name="What"),
             Column(name="Figure"),
@@ -159,6 +182,7 @@ def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
             Column(name="Unit"),
             Column(name="Limit"),
             Column(name="Since", unit="s"),
+            Column(name="Until", unit="s"),
         ],
         rows=[
             [
@@ -169,6 +193,7 @@ def _saturated(found: Sequence[Saturation], telemetry: Telemetry) -> Section:
                 one.query.unit or None,
                 _limit(one.query),
                 "before the load" if one.was_before else max(round(one.at_s), 0),
+                None if one.until_s is None else round(one.until_s),
             ]
             for one in found
         ],
@@ -244,7 +269,8 @@ def _chart(
                 n = int(at // step_s)
                 if at >= 0 and value is not None and n < len(values):
                     values[n] = max(_rounded(value), values[n] or 0.0)
-            if any(values):
+            # One of several that is zero throughout says nothing; one on its own says that it was zero.
+            if any(values) or (not of and any(value is not None for value in values)):
                 title = BY_NAME[name].title
                 series.append(Series(name=of or title, values=values))
     if not series or not at_s:

@@ -122,6 +122,20 @@ def test_it_looks_no_oftener_than_the_runs_length_asks_for(
         assert len(watch.looks) == 120 / every_s
 
 
+def test_connections_are_counted_twice_in_a_slice_and_no_oftener_than_they_cost(
+    actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To walk the kernel's table of them takes milliseconds, however few there are."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for run_s, every_s in ((15, 0.5), (60, 1.5), (600, 5), (24 * 3600, 30)):
+        watch = ProcessWatch({"gateway": actor.process.pid}, run_s)
+        for _ in range(240):
+            watch.look()
+            now[0] += 0.5
+        assert sum(look.connections is not None for look in watch.looks) == 120 / every_s
+
+
 def test_a_process_that_ends_is_seen_no_more_and_the_launcher_never(actor: Actor) -> None:
     watch = ProcessWatch({"gateway": actor.process.pid, "launcher": psutil.Process().pid}, 1)
     watch.look()

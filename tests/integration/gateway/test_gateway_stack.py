@@ -172,6 +172,9 @@ def test_a_detached_stack_with_rate_limiting_from_up_to_down(tmp_path: Path) -> 
         credentials = detached_credentials(stack.url + "/", seconds=60, data_dir=home)
         assert credentials is not None
         assert detached_credentials("http://127.0.0.1:1", seconds=60, data_dir=home) is None
+        by_name = stack.url.replace("127.0.0.1", "localhost")
+        assert detached_credentials(by_name, seconds=60, data_dir=home) is not None
+        assert detached_credentials(by_name + "/below", seconds=60, data_dir=home) is None
         pids = detached_pids(stack.url, home)
         assert pids == {name: stack.pids[name] for name in pids}
         assert "gateway" in pids

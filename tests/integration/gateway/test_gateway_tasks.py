@@ -23,7 +23,7 @@ from pacemark.gateway.register import VIRTUAL_SERVER
 from pacemark.gateway.spec import free_ports
 from pacemark.gateway.token import expires_at
 
-VARIABLES = [variable for variable, _, _ in DOORS.values()]
+VARIABLES = [door.variable for door in DOORS.values()]
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 
 
@@ -105,6 +105,24 @@ def test_a_door_that_answers_and_those_that_do_not(
         monkeypatch.setenv(name, value)
     assert main(["status"]) == 3
     assert "gateway      ok\n" in capsys.readouterr().out
+
+
+def test_a_door_is_where_the_containers_file_moved_it(
+    fake_gateway: FakeGateway,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    port = fake_gateway.url.rpartition(":")[2]
+    nobody = free_ports(1)[0]
+    moved = [f"{door.port_variable}={port if name == 'gateway' else nobody}" for name, door in DOORS.items()]
+    (tmp_path / ".env").write_text("\n".join(["JWT_SECRET_KEY=secret", *moved, ""]), encoding="utf-8")
+    assert main(["status", str(tmp_path / ".env")]) == 3
+    said = capsys.readouterr().out
+    assert "gateway      ok\n" in said
+    assert f"http://localhost:{nobody}/-/ready: " in said
 
 
 def test_a_door_that_answers_an_error_is_none(fake_gateway: FakeGateway) -> None:

@@ -145,7 +145,7 @@ def test_prometheus_with_its_targets_and_what_is_missing(tmp_path: Path) -> None
     assert found[0] == (
         "prometheus",
         "ok",
-        f"{prometheus.url} scrapes 2 targets: exporter (1), prometheus (1)",
+        f"{prometheus.url} scrapes 3 targets: exporter (1), of_others (1), prometheus (1)",
     )
     assert any("nothing of the pool: pool_up, pool_clients" in detail for _, _, detail in found)
     assert any(name == "target" and "exporter 127.0.0.1:" in detail for name, _, detail in down)

@@ -70,7 +70,8 @@ def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServ
     assert "first to saturate was the pool: clients wait for a connection" in (
         observed.first_to_saturate(11)[0].text
     )
-    assert set(observed.telemetry.lines("redis_up")) == {""}
+    assert observed.telemetry.step_s == 1  # whatever others in that Prometheus take
+    assert set(observed.telemetry.lines("redis_up")) == {server.exporter}
     objective = Objective.parse(f"promql {MINE} >= 1")
     own = own_figures([objective], observed.telemetry, Window(from_s=0, to_s=11))
     assert own[(MINE, "")].value == 1
@@ -169,11 +170,27 @@ def test_a_prometheus_that_is_killed_costs_a_gap(server: PrometheusServer) -> No
     ((from_s, to_s),) = observed.telemetry.gaps
     assert from_s == pytest.approx(gone_s, abs=3.5)
     assert to_s == pytest.approx(back_s, abs=2.5)
-    at = [at_s for at_s, _ in observed.telemetry.lines("redis_up")[""]]
+    at = [at_s for at_s, _ in observed.telemetry.lines("redis_up")[server.exporter]]
     assert min(at) < from_s
     assert max(at) >= to_s
     assert not [at_s for at_s in at if from_s + 0.1 <= at_s < to_s - 0.1]  # both are rounded
     assert any("no telemetry from" in reason.text for reason in observed.reasons)
+
+
+def test_in_a_long_run_what_waited_between_two_values_is_not_overlooked(server: PrometheusServer) -> None:
+    """A run so long that it has a value every 8 s; clients wait for 3 s of them."""
+    observation = observing(server, 16_000)
+    observation.start()
+    start = time.time()
+    time.sleep(8 - time.time() % 8 + 2)
+    server.set("pgbouncer_pools_client_waiting_connections", 23, **POOL)
+    time.sleep(3)
+    server.set("pgbouncer_pools_client_waiting_connections", 0, **POOL)
+    time.sleep(4)
+    observed = stopped(observation, start, 20)
+    assert observed.telemetry is not None
+    assert observed.telemetry.step_s == 8
+    assert 23 in [value for _, value in observed.telemetry.lines("pool_waiting")[""]]
 
 
 def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:
@@ -196,7 +213,7 @@ def test_a_prometheus_that_does_not_come_back_leaves_what_was_read(server: Prome
     time.sleep(2)
     observed = stopped(observation, start, 6)
     assert observed.telemetry is not None
-    assert observed.telemetry.lines("redis_up")[""]
+    assert observed.telemetry.lines("redis_up")[server.exporter]
     (reason,) = [one for one in observed.reasons if "nothing of" not in one.text]
     assert reason.level == "warning"
     assert server.url in reason.text

@@ -75,8 +75,8 @@ def test_the_ports_are_the_requests() -> None:
 
 def test_the_doors_of_the_status_are_among_them() -> None:
     text = " ".join(port for service in SERVICES.values() for port in service.get("ports", []))
-    for _, url, _ in DOORS.values():
-        assert f":-{url.rpartition(':')[2]}}}" in text
+    for door in DOORS.values():
+        assert f"${{{door.port_variable}:-{door.port}}}:" in text
 
 
 def test_what_runs_by_profile() -> None:

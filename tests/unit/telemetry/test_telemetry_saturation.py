@@ -3,10 +3,11 @@
 import polars as pl
 import pytest
 
-from pacemark.telemetry.queries import QUERIES, Limit, Query
+from pacemark.telemetry.observation import Observed
+from pacemark.telemetry.queries import BY_NAME, QUERIES, Limit, Query
 from pacemark.telemetry.recorder import SCHEMA, Telemetry
 from pacemark.telemetry.saturation import STARTUP_S, saturations
-from pacemark.telemetry.sections import one_line, percentile_bounds
+from pacemark.telemetry.sections import nothing_of, one_line, percentile_bounds
 
 STEP_S = 5.0
 CALM = {"gateway_cpu": 40.0, "pool_waiting": 0.0, "redis_up": 1.0, "db_transaction": 0.2}
@@ -64,6 +65,70 @@ def test_a_limit_says_for_how_long_it_must_be_passed(values: list[float | None],
     assert [one.at_s for one in found] == ([] if since is None else [since])
 
 
+def test_what_is_together_is_so_by_its_distance_and_not_by_a_grid() -> None:
+    """Two steps are 10 s: 5 and 15 s are together, whatever the clock; 5 and 20 s are not."""
+    one = [0.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
+    for start, expected in (
+        (3, ["db_transaction", "pool_waiting"]),
+        (4, ["pool_waiting", "db_transaction"]),
+    ):
+        other = [0.2] * start + [60.0] * 4
+        assert names(recorded(pool_waiting=one, db_transaction=other)) == expected
+
+
+def test_one_that_waits_does_not_outrank_what_is_far_beyond() -> None:
+    busy = {"pool_waiting": [1.0] * 6, "db_transaction": [60.0] * 6}
+    assert names(recorded(**busy)) == ["db_transaction", "pool_waiting"]  # type: ignore[arg-type]
+
+
+def test_what_is_gone_comes_first_whenever_it_went() -> None:
+    went = [1.0] * 8 + [0.0] * 4
+    assert names(recorded(pool_waiting=[9.0] * 12, redis_up=went)) == ["redis_up", "pool_waiting"]
+
+
+def test_what_ended_says_until_when() -> None:
+    (found,) = saturations(recorded(pool_waiting=[0.0, 4.0, 4.0, 4.0, 0.0, 0.0, 0.0]), until_s=30)
+    assert (found.at_s, found.until_s) == (5, 15)
+    assert one_line(found).endswith("limit > 0, from 5 to 15 s")
+    (found,) = saturations(recorded(pool_waiting=[0.0, 4.0, 4.0, 4.0]), until_s=16)
+    assert found.until_s is None
+
+
+def rates(values: list[float | None]) -> Telemetry:
+    telemetry = recorded(gateway_cpu=values)
+    return Telemetry(telemetry.step_s, telemetry.values, rate_s=20)
+
+
+def test_what_a_rate_says_of_the_time_before_the_load_is_not_of_it() -> None:
+    """JMeter's start makes the processors busy, and a rate over 20 s still says so 15 s into the load."""
+    assert names(rates([95.0, 95.0, 90.0, 85.0, 60.0, 50.0])) == []
+    assert names(rates([95.0, 95.0, 90.0, 85.0, 82.0, 50.0])) == ["gateway_cpu"]
+
+
+def test_since_when_a_rate_is_past_its_limit_is_reckoned_from_its_course() -> None:
+    """At 10 s all of it came at once: over 20 s the rate rises evenly from 0 to 100 % at 30 s."""
+    course: list[float | None] = [0.0, 0.0, 0.0, 25.0, 50.0, 75.0, 100.0, 100.0, 100.0, 100.0]
+    (found,) = saturations(rates(course), until_s=45)
+    assert found.at_s == pytest.approx(30 - 0.8 * 20)
+    pool = [0.0] * 4 + [1.0] * 6
+    both = recorded(gateway_cpu=course, pool_waiting=pool)
+    both = Telemetry(both.step_s, both.values, rate_s=20)
+    assert names(both, until_s=45) == ["gateway_cpu", "pool_waiting"]
+
+
+def test_a_load_shorter_than_rates_look_back_says_so() -> None:
+    text = nothing_of(rates([95.0, 95.0]), 15)
+    assert "rates look back 20 s, further than this load was long" in text
+    assert "look back" not in nothing_of(rates([95.0] * 8), 35)
+
+
+def test_that_nothing_saturated_is_not_said_of_what_was_not_recorded() -> None:
+    text = nothing_of(recorded(gateway_cpu=[10.0] * 9), 40)
+    assert "; not known of http_errors, http_p95, gateway_up, gateway_files, db_up, db_connections" in text
+    nothing = Observed(0, Telemetry(STEP_S, pl.DataFrame(schema=SCHEMA)), [])
+    assert nothing.first_to_saturate(40) == []
+
+
 def test_what_was_so_before_the_load_comes_last() -> None:
     before = recorded(gateway_cpu=[90.0] * 4)
     telemetry = with_busy_pool_from(before, -STARTUP_S - STEP_S)
@@ -74,7 +139,7 @@ def test_what_was_so_before_the_load_comes_last() -> None:
 def test_what_began_while_jmeter_started_is_of_the_run() -> None:
     found = saturations(with_busy_pool_from(recorded(gateway_cpu=[90.0] * 4), -STARTUP_S), until_s=1000)
     assert [one.query.name for one in found] == ["pool_waiting", "gateway_cpu"]
-    assert one_line(found[0]).endswith("from 0 s on")
+    assert one_line(found[0]).endswith("from 0 to 5 s")
 
 
 def with_busy_pool_from(telemetry: Telemetry, at_s: float) -> Telemetry:
@@ -93,7 +158,7 @@ def test_a_symptom_is_no_cause() -> None:
 
 
 def test_one_line_has_figure_limit_and_moment() -> None:
-    (found,) = saturations(recorded(gateway_cpu=[40.0, 40.0, 97.25, 96.0, 95.0]), until_s=1000)
+    (found,) = saturations(recorded(gateway_cpu=[40.0, 40.0, 97.25, 96.0, 95.0]), until_s=20)
     assert one_line(found) == (
         "a gateway's event loop is busy: one worker can use one core: "
         "Gateway's CPU, of one core 97.2 % (a), limit > 80 %, from 10 s on"
@@ -114,6 +179,16 @@ def test_names_are_unique_and_windows_are_filled_in() -> None:
     assert Query("a", "A", "redis", "rate(x[$window])", "", limit=Limit(">", 1, 1, "m")).over("5s") == (
         "rate(x[5s])"
     )
+
+
+def test_of_gauges_with_a_limit_the_worst_between_two_values_is_asked_for() -> None:
+    assert BY_NAME["pool_waiting"].kept("44s", "5s") == (
+        'max_over_time((sum(pgbouncer_pools_client_waiting_connections{database="mcp"}))[44s:5s])'
+    )
+    assert BY_NAME["redis_up"].kept("44s", "5s") == "min_over_time((redis_up)[44s:5s])"
+    assert BY_NAME["gateway_cpu"].kept("44s", "5s") is None
+    assert BY_NAME["cpu_all"].kept("44s", "5s") is None
+    assert BY_NAME["redis_clients"].kept("44s", "5s") is None
 
 
 BUCKETS = [(100.0, 50.0), (250.0, 94.0), (500.0, 96.0), (float("inf"), 100.0)]

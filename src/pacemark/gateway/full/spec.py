@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pacemark.errors import SetupError
 from pacemark.gateway.environment import GatewayEnvironment
 from pacemark.gateway.full import files
@@ -25,6 +23,7 @@ from pacemark.gateway.spec import (
     inherited,
     server,
 )
+from pacemark.machine import usable_cores, usable_memory
 from pacemark.telemetry.rules import alert_rules, native_rules
 
 NGINX = "nginx"
@@ -327,8 +326,8 @@ def _prometheus(place: _Place, scrape_token: str) -> Service:
     token = place.home / TOKEN_FILE
     token.touch(mode=0o600)
     token.write_text(scrape_token, encoding="utf-8")
-    memory = psutil.virtual_memory().total
-    files.write(place.home / "rules" / "services.json", native_rules(psutil.cpu_count() or 1, memory))
+    services = native_rules(usable_cores(), usable_memory())
+    files.write(place.home / "rules" / "services.json", services)
     files.write(place.home / "rules" / "alerts.json", alert_rules())
     live = files.write(place.home / LIVE_TARGETS, "[]\n")
     config = files.write(

@@ -3,7 +3,7 @@
 * ``secrets FILE`` writes fresh random secrets for ``docker compose``, unless the file is there.
 * ``token FILE`` writes Prometheus's token, from ``JWT_SECRET_KEY``.
 * ``register NAME=URL...`` makes MCP servers known to the gateway at ``GATEWAY_URL``.
-* ``status`` says which of the stack's doors answer.
+* ``status [FILE]`` says which of the stack's doors answer; ports may have been moved in that file.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -26,15 +27,27 @@ TOKEN_S = 90 * 24 * 3600.0
 """Longer than any soak test; ``make monitoring-up`` writes a new one each time."""
 _REGISTER_S = 60.0
 _ANSWER_S = 5.0
+
+
+class Door(NamedTuple):
+    """Where a service answers."""
+
+    variable: str
+    """That says its URL; without it, it is on this machine."""
+    port_variable: str
+    port: int
+    path: str
+    """What to ask."""
+
+
 DOORS = {
-    "gateway": ("GATEWAY_URL", "http://localhost:8080", "/health"),
-    "prometheus": ("PROMETHEUS_URL", "http://localhost:9090", "/-/ready"),
-    "grafana": ("GRAFANA_URL", "http://localhost:3000", "/api/health"),
-    "loki": ("LOKI_URL", "http://localhost:3100", "/ready"),
-    "fast_time": ("FAST_TIME_SERVER_URL", "http://localhost:8888", "/health"),
-    "fast_test": ("FAST_TEST_SERVER_URL", "http://localhost:8880", "/health"),
+    "gateway": Door("GATEWAY_URL", "NGINX_PORT", 8080, "/health"),
+    "prometheus": Door("PROMETHEUS_URL", "PROMETHEUS_PORT", 9090, "/-/ready"),
+    "grafana": Door("GRAFANA_URL", "GRAFANA_PORT", 3000, "/api/health"),
+    "loki": Door("LOKI_URL", "LOKI_PORT", 3100, "/ready"),
+    "fast_time": Door("FAST_TIME_SERVER_URL", "FAST_TIME_PORT", 8888, "/health"),
+    "fast_test": Door("FAST_TEST_SERVER_URL", "FAST_TEST_PORT", 8880, "/health"),
 }
-"""By service: the variable that says where it is, where it is without, and what to ask."""
 
 
 def write_secrets(path: Path) -> bool:
@@ -82,7 +95,7 @@ def register_servers(servers: Iterable[str], environ: Mapping[str, str]) -> str:
 
 def status(environ: Mapping[str, str]) -> dict[str, str]:
     """By door, and by each target of Prometheus that is down: what is wrong, empty where nothing is."""
-    found = {name: _wrong(_url(name, environ) + DOORS[name][2]) for name in DOORS}
+    found = {name: _wrong(_url(name, environ) + DOORS[name].path) for name in DOORS}
     if not found["prometheus"]:
         try:
             with Prometheus(_url("prometheus", environ)) as prometheus:
@@ -94,8 +107,9 @@ def status(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _url(name: str, environ: Mapping[str, str]) -> str:
-    variable, default, _ = DOORS[name]
-    return (environ.get(variable) or default).rstrip("/")
+    door = DOORS[name]
+    default = f"http://localhost:{environ.get(door.port_variable) or door.port}"
+    return (environ.get(door.variable) or default).rstrip("/")
 
 
 def _wrong(url: str) -> str:
@@ -119,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks = parser.add_subparsers(dest="task", required=True)
     for name in ("secrets", "token"):
         tasks.add_parser(name).add_argument("file", type=Path)
-    tasks.add_parser("status")
+    tasks.add_parser("status").add_argument("file", type=Path, nargs="?")
     tasks.add_parser("register").add_argument("server", nargs="+", metavar="NAME=URL")
     given = parser.parse_args(argv)
     try:
@@ -128,13 +142,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif given.task == "token":
             write_token(given.file, os.environ)
         elif given.task == "status":
-            return _say(status(os.environ))
+            return _say(status({**_moved(given.file), **os.environ}))
         else:
             register_servers(given.server, os.environ)
     except PacemarkError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
     return Exit.PASS
+
+
+def _moved(path: Path | None) -> dict[str, str]:
+    """The ports that a file for ``docker compose`` sets."""
+    if path is None or not path.is_file():
+        return {}
+    lines = [line.strip().partition("=") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {name: value for name, _, value in lines if name.endswith("_PORT")}
 
 
 def _say(found: Mapping[str, str]) -> int:

@@ -26,7 +26,7 @@ class ProcessReading:
     memory_bytes: int
     """Resident set size, children's included."""
     connections: int | None
-    """Established TCP connections; None where the system does not tell."""
+    """Established TCP connections; None where they were not counted."""
     cpu_s: float
     """Processor seconds used since the process started."""
 

@@ -36,8 +36,8 @@ def measure(subject: Subject) -> Measurement:
         title="Stages",
         summary=_summary(found) + ("" if subject.processes else NOT_MEASURED),
         note="Each row is a stage of constant rate, without the climb to it. Latencies are response times. "
-        "CPU (of one core) and memory (the most) are those of the gateway's processes, "
-        "where Pacemark started them.",
+        "CPU (of one core) and memory (the most) are those of the gateway's processes, where Pacemark "
+        "started them or Prometheus has them.",
         columns=list(COLUMNS),
         rows=rows,
     )
