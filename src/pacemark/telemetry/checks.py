@@ -45,7 +45,7 @@ def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Findin
     for target in targets:
         if target.is_missed:
             where = f"{target.job} {target.instance}"
-            yield _warning("target", f"{where} is down: {target.error or 'no reason given'}", "is it up?")
+            yield _warning("target", f"{where} is down: {target.error}", "is it up?")
     by_resource: dict[str, list[str]] = {}
     for query in missing:
         by_resource.setdefault(query.resource, []).append(query.name)

@@ -57,8 +57,8 @@ class Target:
 
     @property
     def is_missed(self) -> bool:
-        """Whether it is down and should not be: a JMeter answers while it works, if it was asked to."""
-        return not self.is_up and self.job != JOB
+        """Whether a scrape failed that should not: a JMeter answers while it works, if it was asked to."""
+        return not self.is_up and bool(self.error) and self.job != JOB
 
 
 class Prometheus:

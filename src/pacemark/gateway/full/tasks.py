@@ -102,7 +102,7 @@ def status(environ: Mapping[str, str]) -> dict[str, str]:
                 down = [target for target in prometheus.targets() if target.is_missed]
         except PrometheusError as error:
             return found | {"prometheus": str(error)}
-        found |= {f"target {target.job} {target.instance}": target.error or "down" for target in down}
+        found |= {f"target {target.job} {target.instance}": target.error for target in down}
     return found
 
 
