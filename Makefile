@@ -179,11 +179,11 @@ test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the re
 	$(MAKE) --no-print-directory --jobs=3 test-jmeter test-others test-patient
 
 # Short runs end before what HotSpot's second compiler makes of them is of any use: it costs half the time.
-test-jmeter test-others test-patient: export JDK_JAVA_OPTIONS = -XX:TieredStopAtLevel=1
+test-jmeter test-others test-patient faults: export JDK_JAVA_OPTIONS = -XX:TieredStopAtLevel=1
 
 .PHONY: test-jmeter
 test-jmeter: $(VENV)/.dev
-	$(BIN)/pytest -m "jmeter and not (patient or prometheus or full)"
+	$(BIN)/pytest -m "jmeter and not (patient or prometheus or full or faults)"
 
 # What has no clock to keep yields the processors to what has.
 .PHONY: test-others
@@ -194,6 +194,10 @@ test-others: $(VENV)/.dev
 .PHONY: test-patient
 test-patient: $(VENV)/.dev
 	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient or prometheus or full"
+
+.PHONY: faults
+faults: $(VENV)/.dev ## What is broken on the full stack must be what the report names: ten minutes and more
+	$(BIN)/pytest -m faults
 
 .PHONY: format
 format: $(VENV)/.dev ## Format and fix what can be fixed

@@ -14,17 +14,18 @@ import httpx
 import jwt
 import psutil
 import pytest
+from full_ports import elsewhere
 
 from pacemark.errors import InputError, SetupError
 from pacemark.gateway.connection import DIRECT
 from pacemark.gateway.detached import log_files
-from pacemark.gateway.full.ports import PORTS, WIDTHS, check_free, chosen_ports
+from pacemark.gateway.full.ports import check_free, chosen_ports
 from pacemark.gateway.full.programs import find_programs
 from pacemark.gateway.full.spec import LIVE_TARGETS, TOKEN_FILE
 from pacemark.gateway.mcp_session import open_session
 from pacemark.gateway.openings import try_opening
 from pacemark.gateway.preflight import preflight
-from pacemark.gateway.spec import adjacent_ports, free_ports, is_free
+from pacemark.gateway.spec import free_ports, is_free
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.run import execute
@@ -45,20 +46,6 @@ from pacemark.workloads.websocket_baseline import WORKLOAD as CONNECTIONS
 
 pytestmark = [pytest.mark.gateway, pytest.mark.full]
 CALL = {"name": "fast-time-get-system-time", "arguments": {"timezone": "UTC"}}
-
-
-def elsewhere() -> dict[str, int]:
-    """Ports that nobody has, of the right widths."""
-    found: dict[str, int] = {}
-    taken: set[int] = set()
-    for name in PORTS:
-        while name not in found:
-            width = WIDTHS.get(name, 1)
-            first = adjacent_ports(width)[0] if width > 1 else free_ports(1)[0]
-            ports = set(range(first, first + width))
-            if not ports & taken:
-                found[name], taken = first, taken | ports
-    return found
 
 
 @pytest.fixture(scope="module")
