@@ -13,6 +13,7 @@ from pacemark.gateway.sign_in import Administrator
 from pacemark.gateway.token import Credentials
 from pacemark.jmeter.engine import default_heap_mb
 from pacemark.jmeter.workers.address import Address
+from pacemark.jmx.live import HOST
 from pacemark.results.record import Window
 from pacemark.telemetry.logs import LokiAsked
 from pacemark.workloads.load import Load
@@ -83,6 +84,7 @@ class Asked:
     apm: Apm | None = None
     """Whose tags the requests carry."""
     live_port: int | None = None
+    live_host: str = HOST
     """Of the endpoint with JMeter's live figures; None: there is none."""
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""

@@ -294,7 +294,7 @@ def settings_of(asked: Asked, stores: Path) -> JvmSettings:
         **({"APM": asked.apm} if asked.apm else {}),
         **({"MCP_SSE_ENDPOINT": workload.endpoint} if isinstance(workload, Streams) else {}),
         **(sign_in_properties(asked.admin_url, asked.administrator) if workload.signs_in else {}),
-        **(live_properties(asked.live_port) if asked.live_port else {}),
+        **(live_properties(asked.live_port, asked.live_host) if asked.live_port else {}),
         **asked.properties,
     }
     if asked.identities:

@@ -41,6 +41,7 @@ from pacemark.gateway.target import target
 from pacemark.jmeter.engine import Engine, default_heap_mb
 from pacemark.jmeter.process import require_free_port
 from pacemark.jmeter.workers.address import Address, addresses
+from pacemark.jmx.live import HOST
 from pacemark.probing import most_seconds
 from pacemark.report import comparison_page
 from pacemark.report import console as show
@@ -82,6 +83,9 @@ def run_command(
         int | None,
         typer.Option(min=1, max=65535, help="JMeter's live figures for Prometheus: 127.0.0.1:PORT/metrics."),
     ] = None,
+    live_host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Of this machine, where a container can reach them.")
+    ] = HOST,
     ca_file: CaFile = None,
     insecure: Insecure = False,
     cert: Cert = None,
@@ -119,7 +123,7 @@ def run_command(
     if machines:
         require(machines, asked_loads.loads)
     if live_port:
-        _check_live(live_port, machines)
+        _check_live(live_port, live_host, machines)
     if apm not in (None, Apm.DYNATRACE) and (no_traces or not file.traces):
         raise InputError(f"--apm {apm} needs the traceparent", "leave out --no-traces, or --apm")
     engine = find_or_install(file)
@@ -133,7 +137,7 @@ def run_command(
     with (
         target(url, embedded=embedded, seconds=life, environ=os.environ, progress=tell) as at,
         _summed_up(records, of=len(chosen)),
-        scraped(at.live_targets, live_port),
+        scraped(at.live_targets, live_port, live_host),
     ):
         # Before any load: a wrong one is not to be found hours later, when that workload's turn has come.
         admin_at = admin_url(at.url, os.environ) if any(one.signs_in for one in chosen) else ""
@@ -168,6 +172,7 @@ def run_command(
                 apm=apm,
                 prometheus_token=os.environ.get("PROMETHEUS_TOKEN") or "",
                 live_port=live_port,
+                live_host=live_host,
                 workers=machines,
             )
             record, directory = _run_one(asked, engine)
@@ -259,11 +264,11 @@ def _compared(baseline: str, directory: Path, shown: dict[str, Any]) -> int:
     return ended(sides.comparison)
 
 
-def _check_live(port: int, machines: Sequence[Address]) -> None:
+def _check_live(port: int, host: str, machines: Sequence[Address]) -> None:
     if machines:
         raise InputError("--live-port is for a load that this machine makes", "leave out one of the two")
-    require_free_port(port)
-    tell(f"JMeter's live figures: http://127.0.0.1:{port}/metrics, from the first sample on")
+    require_free_port(port, host)
+    tell(f"JMeter's live figures: http://{host}:{port}/metrics, from the first sample on")
 
 
 def _check_baseline(baseline: str, chosen: list[Workload]) -> None:

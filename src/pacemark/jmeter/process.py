@@ -47,8 +47,8 @@ def free_udp_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def require_free_port(port: int) -> None:
-    """See that a server can listen on a TCP port of loopback.
+def require_free_port(port: int, host: str = "127.0.0.1") -> None:
+    """See that a server can listen on a TCP port of ``host``, an address of this machine.
 
     Raises:
         InputError: another one does already, or it may not.
@@ -56,9 +56,10 @@ def require_free_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
-            raise InputError(f"cannot listen on port {port}: {error.strerror}", "choose another") from None
+            where = f"port {port}" if host == "127.0.0.1" else f"{host}:{port}"
+            raise InputError(f"cannot listen on {where}: {error.strerror}", "choose another") from None
 
 
 class JMeterProcess:

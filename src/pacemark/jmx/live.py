@@ -11,7 +11,7 @@ from pacemark.jmx.pacing import script
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30)
 """Upper bounds of the histogram's buckets; the request's objectives (50, 200, 300, 500 ms) are among them."""
-ADDRESS = "127.0.0.1"
+HOST = "127.0.0.1"
 LINGER_S = 6
 """The endpoint outlives the last sample so long, so that whoever scrapes every 5 s gets the final figures."""
 
@@ -24,10 +24,10 @@ def with_live_figures(nodes: Iterable[Node]) -> tuple[Node, ...]:
     return (Node(_listener()), *map(_begun, nodes), _lingering())
 
 
-def live_properties(port: int) -> dict[str, str]:
-    """JMeter's properties for the endpoint ``http://127.0.0.1:PORT/metrics``."""
+def live_properties(port: int, host: str = HOST) -> dict[str, str]:
+    """JMeter's properties for the endpoint ``http://HOST:PORT/metrics``."""
     return {
-        "prometheus.ip": ADDRESS,
+        "prometheus.ip": host,
         "prometheus.port": str(port),
         # Every scrape would look for deadlocks, for which all threads stand still.
         "prometheus.save.jvm": "false",

@@ -54,15 +54,15 @@ THREAD_STATES = ("started", "active", "finished")
 
 
 @contextmanager
-def scraped(targets: Path | None, port: int | None) -> Iterator[None]:
-    """Have the Prometheus that reads ``targets`` (file_sd) scrape this machine's ``port`` for so long.
+def scraped(targets: Path | None, port: int | None, host: str) -> Iterator[None]:
+    """Have the Prometheus that reads ``targets`` (file_sd) scrape ``host:port`` for so long.
 
     Without one of the two nothing happens: whoever else scrapes it has been told where.
     """
     if targets is None or port is None:
         yield
         return
-    _tell(targets, [f"127.0.0.1:{port}"])
+    _tell(targets, [f"{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"])  # noqa: S104
     try:
         yield
     finally:

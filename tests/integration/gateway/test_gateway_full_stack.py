@@ -136,7 +136,7 @@ def test_the_panels_of_jmeters_own_figures_have_data_while_it_works(
         def look(_: object) -> None:
             missing[:] = [expr for expr in missing if not has_value(prometheus.now(expr))]
 
-        with scraped(stack.data_dir / LIVE_TARGETS, port):
+        with scraped(stack.data_dir / LIVE_TARGETS, port, "127.0.0.1"):
             execute(engine, plan, properties, load, tmp_path, heap_mb=256, on_progress=look)
         assert missing == []
         deadline = time.monotonic() + 20
