@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -297,10 +298,20 @@ def test_nobody_there_and_no_url() -> None:
 
 
 @pytest.mark.skipif("LOKI_URL" not in os.environ, reason="LOKI_URL names no Loki")
-def test_a_real_loki_has_labels_and_answers_a_range() -> None:
-    with Loki(os.environ["LOKI_URL"], os.environ.get("LOKI_TOKEN", "")) as loki:
+def test_a_real_loki_gives_every_line_of_a_range_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own count of them is asked too; it must have lines of the last ten minutes."""
+    monkeypatch.setattr("pacemark.telemetry.loki.PAGE", 3)
+    url, token = os.environ["LOKI_URL"], os.environ.get("LOKI_TOKEN", "")
+    with Loki(url, token) as loki:
         labels = loki.labels()
         assert labels
-        end = time.time()
-        lines = list(loki.lines(f'{{{labels[0]}=~".+"}}', end - 60, end))
+        streams, end = f'{{{labels[0]}=~".+"}}', int(time.time()) - 5
+        lines = list(loki.lines(streams, end - 600, end))
+    assert len(lines) > 3
     assert [line.at for line in lines] == sorted(line.at for line in lines)
+    counted = httpx.get(
+        f"{url}/loki/api/v1/query",
+        params={"query": f"sum(count_over_time({streams}[600s]))", "time": end},
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    ).json()["data"]["result"]
+    assert len(lines) == int(counted[0]["value"][1])
