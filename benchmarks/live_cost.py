@@ -46,7 +46,7 @@ class Scraper(threading.Thread):
 
 
 def side_by_side(workload: Mix, seconds: int, nginx: Loopback, order: Sequence[str]) -> dict[str, Cost]:
-    """Both at once, started in that order, counted in the seconds in which both were settled and none had ended."""
+    """Both, started in that order; counted in the seconds in which both were settled and none had ended."""
     load = Load(threads=THREADS, ramp_up_s=0, duration_s=SETTLED_S + seconds, rate_per_s=NO_LIMIT_PER_S)
     scraper = Scraper()
     scraper.start()
