@@ -1,6 +1,6 @@
-"""What a plan costs beside a JMeter plan with one sampler, the same headers and one check; beside itself without
-traces and with all headers that can be asked for; beside the barest plan; and, where they are on PATH, beside
-k6, Locust, wrk and Vegeta on the same nginx.
+"""What a plan costs beside a JMeter plan with one sampler, the same headers and one check; beside itself
+without traces and with all headers that can be asked for; beside the barest plan; and, where they are on
+PATH, beside k6, Locust, wrk and Vegeta on the same nginx.
 
 The five plans run side by side, each in a JMeter of its own, in the same seconds on the same processors:
 one after another, the same plan took from 249 to 437 us a request within ten minutes on a shared machine.
