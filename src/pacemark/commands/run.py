@@ -120,10 +120,10 @@ def run_command(
         gateway = None  # the command line goes before the environment
     url = gateway or (None if embedded else file.gateway)
     machines = addresses(workers) if workers else ()
-    if machines:
-        require(machines, asked_loads.loads)
     if live_port:
         _check_live(live_port, live_host, machines)
+    if machines:
+        require(machines, asked_loads.loads)
     if apm not in (None, Apm.DYNATRACE) and (no_traces or not file.traces):
         raise InputError(f"--apm {apm} needs the traceparent", "leave out --no-traces, or --apm")
     engine = find_or_install(file)
