@@ -38,6 +38,8 @@ class FakeAdminUi:
         self.sessions: list[Session] = []
         self.strangers: list[str] = []
         """Requests for what is behind the login, without a session."""
+        self.tagged: list[tuple[str, str]] = []
+        """Of each request, its trace and what it says to Dynatrace."""
         self.forged: list[str] = []
         """Changes without the token, or from elsewhere."""
         self.refused = 0
@@ -130,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, body: bytes) -> None:
         parts = urlsplit(self.path)
         with self.ui.lock:
+            tags = self.headers["X-Correlation-ID"] or "", self.headers["x-dynatrace-test"] or ""
+            self.ui.tagged.append(tags)
             answer = self._answer(parts.path, parse_qs(parts.query), body)
         status, headers, text = answer
         content = text.encode()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from loopback_server import Answer, LoopbackServer, Request, read_request, response
+from loopback_server import Answer, LoopbackServer, Request, response
 
 Message = dict[str, Any]
 TOOLS = ("get_system_time", "convert_time", "echo", "get_stats", "benchmark_tool_1", "benchmark_tool_2")
@@ -60,7 +60,7 @@ class FakeMcpServer(LoopbackServer):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            request = await read_request(reader)
+            request = await self.heard(reader)
             given = self._given(request)
             if given is None:
                 return

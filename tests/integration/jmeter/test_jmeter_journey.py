@@ -1,5 +1,6 @@
 """The Admin UI's plan in the real JMeter, against a server that keeps books of its sessions."""
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Runner:
             "GATEWAY_URL": self.ui.url,
             "ADMIN_EMAIL": EMAIL,
             "ADMIN_PASSWORD": PASSWORD,
+            "APM": "dynatrace",
+            "TEST_NAME": "a run",
         }
         return execute(
             self.engine, plan, properties, SHORT, self.directory, heap_mb=512, on_progress=self._look
@@ -93,6 +96,16 @@ def test_each_user_has_one_session_from_login_to_logout(runner: Runner) -> None:
     # Nobody's connection carried another's cookies.
     addresses = [address for session in ui.sessions for address in session.addresses]
     assert len(addresses) == len(set(addresses)) == USERS
+    # Each request that is a sample says of which step of which user it is.
+    with (runner.directory / "samples.jtl").open(encoding="utf-8", newline="") as file:
+        told = {
+            row["trace_id"]: f"VU={row['threadName'].rpartition('-')[2]};SI=Pacemark;TSN={row['label']};"
+            "LSN=admin_ui_baseline;LTN=a run"
+            for row in csv.DictReader(file)
+            if row["trace_id"]
+        }
+    assert told.items() <= dict(ui.tagged).items()
+    assert len(told) > digest.count / 2
     # The rows are chosen at random.
     assert len({path for path in ui.asked if path.startswith("GET /admin/tools/0")}) > 1
     # Think time ends soon after the load, and the logout comes after it.

@@ -1,5 +1,6 @@
 """The test servers' plan on the real JMeter, against MCP servers that keep their own books."""
 
+import csv
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from urllib.parse import unquote
 
 import pytest
 from fake_mcp_server import FakeMcpServer, Message
@@ -149,7 +151,10 @@ def run(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         for server in benchmarks:
             server.answer = Trouble()
         fast_test.answer = once(60, fast_test.forget)
-        properties = {**run.found.properties, "GATEWAY_URL": gateway.url, "TOKEN": TOKEN}
+        for server in every:
+            server.traces.clear()
+            server.tags.clear()
+        properties = {**run.found.properties, "GATEWAY_URL": gateway.url, "TOKEN": TOKEN, "APM": "otel"}
         execution = run.execute(engine, one.only(run.found.labels), LOAD, properties)
         assert (execution.exit_code, execution.stopped) == (0, "")
         yield run
@@ -196,6 +201,22 @@ def test_the_threads_are_spread_over_the_ports_of_a_range(run: Run) -> None:
     assert len(first.opened) == len(second.opened) == THREADS["benchmark"] / 2
     assert set(first.by_session) == set(first.opened)
     assert sum(first.calls.values()) > 0 < sum(second.calls.values())
+
+
+def test_each_call_carries_the_trace_of_its_sample_and_its_tags(run: Run) -> None:
+    with (run.directory / "samples.jtl").open(encoding="utf-8", newline="") as file:
+        sampled = {row["trace_id"]: row["label"] for row in csv.DictReader(file) if row["trace_id"]}
+    carried = {
+        trace: dict(pair.split("=", 1) for pair in tags["baggage"].split(","))
+        for servers in run.servers.values()
+        for server in servers
+        for (trace, _), tags in zip(server.traces, server.tags, strict=True)
+    }
+    assert sampled.keys() <= carried.keys()
+    assert len(sampled) > LOAD.duration_s * 20
+    for trace, label in sampled.items():
+        assert unquote(carried[trace]["test.case.name"]) == label
+        assert carried[trace]["test.suite.name"] == "mcp_test_servers_baseline"
 
 
 def test_the_books_agree_call_by_call(run: Run) -> None:
