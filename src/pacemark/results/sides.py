@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pacemark.errors import RunError
+from pacemark.errors import InputError, RunError
 from pacemark.results.baselines import measured, resolve
 from pacemark.results.compare import Comparison, Past, compare, differences
 from pacemark.results.digest import Digest
@@ -32,8 +32,22 @@ class Side(NamedTuple):
     records: list[RunRecord]
     bare: list[Path]
     """What has no ``run.json``, and so no fingerprint."""
-    left_out: list[Path]
-    """Invalid runs of a folder."""
+    notes: list[str]
+    """What of a folder was left out, and why."""
+
+
+class _Source(NamedTuple):
+    """One thing to compare, as it was found."""
+
+    path: Path
+    record: RunRecord | None
+    folder: str
+    """As the command line has the folder it was found in; empty where it was named itself."""
+
+    @property
+    def key(self) -> object:
+        """Equal for one and the same run, also where a baseline has a copy of it."""
+        return (self.record.workload, self.record.started) if self.record else self.path.resolve()
 
 
 class Sides(NamedTuple):
@@ -44,51 +58,97 @@ class Sides(NamedTuple):
     comparison: Comparison
 
 
-def side(texts: Sequence[str]) -> Side:
-    """Read names, paths and folders of runs; of a folder, the invalid runs are left out.
-
-    Raises:
-        InputError: one of them is none of these.
-        RunError: a run that was named is invalid, or all of a folder are.
-    """
-    paths, records, bare, left_out = [], [], [], []
-    for text in texts:
-        found = resolve(text)
-        runs = {path: RunRecord.load_from(path) for path in found if (path / RECORD_FILE).is_file()}
-        invalid = [path for path, record in runs.items() if record.verdict == "invalid"]
-        if invalid and len(invalid) == len(found):
-            reasons = runs[invalid[0]].reasons
-            why = next((reason.text for reason in reasons if reason.level == "invalid"), "")
-            raise RunError(f"not comparable: {invalid[0]} is invalid: {why}", "run it again")
-        left_out += invalid
-        paths += [path for path in found if path not in invalid]
-        records += [record for path, record in runs.items() if path not in invalid]
-        bare += [path for path in found if path not in runs]
-    return Side(list(texts), paths, [measured(path) for path in paths], records, bare, left_out)
-
-
 def compare_sides(
     baselines: Sequence[str], current: str, thresholds: Sequence[Threshold], *, force: bool = False
 ) -> Sides:
-    """Compare what the texts name; several runs on a side are pooled, and tell the noise between runs.
+    """Compare what the texts name; several runs on a side tell the noise between runs.
 
-    So do the earlier runs of their kind, where the current ones lie in a results folder with a history.
+    So do the earlier runs of their kind, where the current ones lie in a results folder with a history. Of a
+    folder, invalid runs are left out, and those that are compared on the other side.
 
     Raises:
-        InputError: a text names nothing that can be compared.
+        InputError: a text names nothing that can be compared, or one run is given twice on a side.
         NotComparableError: the runs differ in kind, and no ``force``.
-        RunError: a run is invalid.
+        RunError: a run that was named is invalid, or all of a folder are.
     """
-    before, after = side(baselines), side([current])
+    before, after = _sides(baselines, current)
     differing = _differing(before, after)
     if differing and not force:
         raise NotComparableError(differing)
     notes = [f"{path} has no fingerprint: is it of the same kind?" for path in (*before.bare, *after.bare)]
-    notes += [f"{path} is invalid and was left out" for path in (*before.left_out, *after.left_out)]
+    notes += [*before.notes, *after.notes]
     notes += [f"compared by force, though they differ in {line}" for line in differing]
     past = {} if differing else _past(before, after)
     comparison = compare(before.digests, after.digests, thresholds, past=past)
     return Sides(before, after, comparison.model_copy(update={"notes": [*comparison.notes, *notes]}))
+
+
+def _sides(baselines: Sequence[str], current: str) -> tuple[Side, Side]:
+    old, old_notes = _found(baselines)
+    new, new_notes = _found([current])
+    named = {one.key for one in old if not one.folder}
+    overlap = [one for one in new if one.folder and one.key in named]
+    new = [one for one in new if one not in overlap]
+    new_notes += [f"{one.path} is a baseline and was left out of {one.folder}" for one in overlap]
+    compared = {one.key for one in new}
+    overlap = [one for one in old if one.folder and one.key in compared]
+    old = [one for one in old if one not in overlap]
+    old_notes += [f"{one.path} is compared and was left out of {one.folder}" for one in overlap]
+    if not old or not new:
+        raise InputError(
+            "the baseline and what is compared with it are the same runs", "give runs of two sides"
+        )
+    return _side(baselines, old, old_notes), _side([current], new, new_notes)
+
+
+def _found(texts: Sequence[str]) -> tuple[list[_Source], list[str]]:
+    """What the texts name, without the invalid runs of folders, and a note for each of these."""
+    sources: list[_Source] = []
+    notes = []
+    for text in texts:
+        paths = resolve(text)
+        records = [RunRecord.load_from(path) if (path / RECORD_FILE).is_file() else None for path in paths]
+        invalid = [path for path, record in zip(paths, records, strict=True) if _is_invalid(record)]
+        if len(invalid) == len(paths):
+            reasons = RunRecord.load_from(invalid[0]).reasons
+            why = next((reason.text for reason in reasons if reason.level == "invalid"), "")
+            raise RunError(f"not comparable: {invalid[0]} is invalid: {why}", "run it again")
+        folder = text if Path(text) in paths[0].parents else ""
+        found = [_Source(*pair, folder) for pair in zip(paths, records, strict=True)]
+        sources += [one for one in found if one.path not in invalid]
+        notes += [f"{path} is invalid and was left out" for path in invalid]
+    return sources, notes
+
+
+def _is_invalid(record: RunRecord | None) -> bool:
+    return record is not None and record.verdict == "invalid"
+
+
+def _side(names: Sequence[str], sources: Sequence[_Source], notes: list[str]) -> Side:
+    digests = [measured(one.path) for one in sources]
+    _refuse_doubles(sources, digests)
+    records = [one.record for one in sources if one.record]
+    bare = [one.path for one in sources if not one.record]
+    return Side(list(names), [one.path for one in sources], digests, records, bare, notes)
+
+
+def _refuse_doubles(sources: Sequence[_Source], digests: Sequence[Digest]) -> None:
+    """One run twice would show no difference between runs, where it is only one.
+
+    Of what has no record, equal samples are one run: no other one is alike to the millisecond.
+    """
+    seen: list[tuple[_Source, Digest]] = []
+    for source, digest in zip(sources, digests, strict=True):
+        for other, others in seen:
+            bare = source.record is None and other.record is None
+            if source.key == other.key or (bare and _are_equal(digest, others)):
+                one = "given twice" if source.path == other.path else f"the same run as {other.path}"
+                raise InputError(f"{source.path} is {one}", "give each run of a side once")
+        seen.append((source, digest))
+
+
+def _are_equal(one: Digest, other: Digest) -> bool:
+    return (one.start_ms, one.end_ms) == (other.start_ms, other.end_ms) and one.cells.equals(other.cells)
 
 
 def _past(before: Side, after: Side) -> Past:

@@ -1,11 +1,12 @@
 """The sides of a comparison, as a command line names them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from run_directories import run_directory
 
-from pacemark.errors import RunError
+from pacemark.errors import InputError, RunError
 from pacemark.results import history
 from pacemark.results.sides import NotComparableError, compare_sides
 from pacemark.results.threshold import Threshold
@@ -16,8 +17,8 @@ THRESHOLD = [Threshold.parse("p95", "5%")]
 def test_a_folder_stands_for_its_valid_runs_on_either_side(tmp_path: Path) -> None:
     for number in range(3):
         run_directory(tmp_path / "base", number)
-        run_directory(tmp_path / "head", number, ms=30)
-    invalid = run_directory(tmp_path / "head", 3, ms=900, verdict="invalid")
+        run_directory(tmp_path / "head", 4 + number, ms=30)
+    invalid = run_directory(tmp_path / "head", 8, ms=900, verdict="invalid")
     found = compare_sides([str(tmp_path / "base")], str(tmp_path / "head"), THRESHOLD)
     assert (found.comparison.baseline_runs, found.comparison.current_runs) == (3, 3)
     assert found.comparison.verdict == "worse"
@@ -60,3 +61,32 @@ def test_a_bare_jtl_is_compared_with_a_note(tmp_path: Path) -> None:
     jtl = run / "samples.jtl"
     found = compare_sides([str(run)], str(jtl), THRESHOLD)
     assert found.comparison.notes == [f"{jtl} has no fingerprint: is it of the same kind?"]
+
+
+def test_one_run_given_twice_is_refused(tmp_path: Path) -> None:
+    run, current = run_directory(tmp_path, 1), run_directory(tmp_path, 2, ms=30)
+    copied = shutil.copytree(run, tmp_path / "copied")
+    jtl = shutil.copyfile(run / "samples.jtl", tmp_path / "plain.jtl")
+    same = shutil.copyfile(jtl, tmp_path / "same.jtl")
+    for twice in ([run, run], [run, copied], [run.parent, run], [jtl, jtl], [jtl, same]):
+        with pytest.raises(InputError, match=r"given twice|the same run as"):
+            compare_sides([str(path) for path in twice], str(current), THRESHOLD)
+
+
+def test_a_run_that_is_compared_is_left_out_of_the_other_side_s_folder(tmp_path: Path) -> None:
+    runs = [run_directory(tmp_path, number) for number in range(3)]
+    folder = str(runs[0].parent)
+    found = compare_sides([folder], str(runs[2]), THRESHOLD)
+    assert found.baseline.paths == runs[:2]
+    assert found.comparison.notes == [f"{runs[2]} is compared and was left out of {folder}"]
+    found = compare_sides([str(runs[0])], folder, THRESHOLD)
+    assert found.current.paths == runs[1:]
+    assert found.comparison.notes == [f"{runs[0]} is a baseline and was left out of {folder}"]
+    with pytest.raises(InputError, match="are the same runs"):
+        compare_sides([folder], folder, THRESHOLD)
+
+
+def test_a_folder_of_one_run_is_no_baseline_of_it(tmp_path: Path) -> None:
+    run = run_directory(tmp_path, 1)
+    with pytest.raises(InputError, match="are the same runs"):
+        compare_sides([str(tmp_path)], str(run), THRESHOLD)
