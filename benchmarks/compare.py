@@ -35,6 +35,8 @@ from pacemark.results.threshold import Threshold
 
 ALONE = Gateway()
 SHARED = Gateway(offset=0.12, sway=0.19, keeps=0.4, bursts_per_min=2.8)
+NARROW = Gateway(median_ms=200, sigma=0.02, sway=0.02, bursts_per_min=0)
+"""Runs differ more than the samples of one, as where a fixed delay is most of the latency."""
 THRESHOLD = [Threshold.parse("p95", "5%")]
 RISE = 1.1
 SEED = 20260130
@@ -86,6 +88,9 @@ def measured(trials: int, seed: int) -> Iterator[tuple[str, bool]]:
     def no_alarms(outcomes: Counter[str]) -> bool:
         return outcomes["worse"] <= 0.01 * outcomes.total()
 
+    def no_changes(outcomes: Counter[str]) -> bool:
+        return outcomes["worse"] + outcomes["better"] <= max(1, 0.01 * outcomes.total())
+
     def not_missed(outcomes: Counter[str]) -> bool:
         return outcomes["worse"] + outcomes["inconclusive"] >= 0.95 * outcomes.total()
 
@@ -105,6 +110,9 @@ def measured(trials: int, seed: int) -> Iterator[tuple[str, bool]]:
     yield of("shared, the same", (SHARED, SHARED), trials, no_alarms, runs=3)
     yield of("shared, the same", (SHARED, SHARED), few, no_alarms, runs=5, labels=4)
     yield of("shared, 10 % slower", (SHARED, shared_slower), few, not_missed, runs=5)
+    yield of("narrow, the same", (NARROW, NARROW), trials, no_changes, runs=5)
+    yield of("narrow, the same", (NARROW, NARROW), trials, no_changes, runs=10)
+    yield of("narrow, the same", (NARROW, NARROW), few, no_changes, runs=20)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from pacemark.results.cells import CELL_SCHEMA, add_cells
+from pacemark.results.cells import CELL_SCHEMA
 from pacemark.results.digest import Digest
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Window
@@ -23,6 +23,8 @@ class Gateway:
     sigma: float = 0.5
     offset: float = 0.06
     """Of the whole of a run against another."""
+    tail: float = 0
+    """Of ``sigma`` of a run against another's, of its logarithm: runs differ more at P99 than at P50."""
     sway: float = 0.14
     """Of a second against another, as long as no burst is."""
     keeps: float = 0.5
@@ -42,11 +44,12 @@ class Gateway:
         """A run of so many requests a second, spread evenly over labels that share its level."""
         level = chance.normal(0, self.offset) + self._levels(chance, seconds)
         second = np.repeat(np.arange(seconds), rate)
-        elapsed = self.median_ms * np.exp(level[second] + chance.normal(0, self.sigma, len(second)))
+        sigma = self.sigma * np.exp(chance.normal(0, self.tail)) if self.tail else self.sigma
+        elapsed = self.median_ms * np.exp(level[second] + chance.normal(0, sigma, len(second)))
         samples = pl.DataFrame(
             {
                 "slice": second,
-                "label": np.array([f"GET /{n}" for n in range(labels)])[np.arange(len(second)) % labels],
+                "label": np.arange(len(second)) % labels,
                 "elapsed_ms": elapsed.astype(np.int64),
             }
         )
@@ -69,11 +72,12 @@ class Gateway:
 
 def _digest(samples: pl.DataFrame, seconds: int) -> Digest:
     counted = samples.group_by("slice", "label", "elapsed_ms").agg(count=pl.len())
-    cells = counted.with_columns(outcome=pl.lit(OK), response_ms=None, waited=None).select(
+    label = pl.format("GET /{}", "label")
+    cells = counted.with_columns(label=label, outcome=pl.lit(OK), response_ms=None, waited=None).select(
         pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items()
     )
     return Digest(
-        cells=add_cells([cells]),
+        cells=cells.sort(list(CELL_SCHEMA)[:-1]),
         start_ms=0,
         end_ms=seconds * 1000,
         slice_s=1,

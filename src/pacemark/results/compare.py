@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from pacemark.errors import InputError
 from pacemark.results import noise
 from pacemark.results.bootstrap import LEAST_BEYOND, LEAST_UNITS, units_of
-from pacemark.results.digest import Digest, merge
+from pacemark.results.digest import Digest
 from pacemark.results.noise import Source, Spread
-from pacemark.results.statistics import PERCENTS, exact_mean, percentile
+from pacemark.results.record import LatencyFigures
+from pacemark.results.statistics import PERCENTS, exact_mean, latency_figures, percentile
 from pacemark.results.threshold import DEFAULT_THRESHOLDS, METRICS, ComparedMetric, Threshold
 from pacemark.workloads.objective import Basis
 
@@ -86,18 +87,44 @@ class Comparison(BaseModel):
 
 
 class _Runs:
-    """The runs of one side, and all of them together."""
+    """The runs of one side. A figure of the side is the mean of its runs' own.
 
-    def __init__(self, each: Sequence[Digest], pooled: Digest | None = None) -> None:
+    A percentile of all samples together would be that of the slowest runs alone where runs differ more than
+    the samples of one do, and stray further than the runs' spread tells.
+    """
+
+    def __init__(self, each: Sequence[Digest]) -> None:
         self.each = list(each)
-        self.pooled = pooled or (each[0] if len(each) == 1 else merge(each))
+        self._known: dict[Basis, list[LatencyFigures]] = {}
+
+    @property
+    def count(self) -> int:
+        return sum(run.count for run in self.each)
+
+    @property
+    def labels(self) -> set[str]:
+        return {label for run in self.each for label in run.labels}
+
+    @property
+    def notes(self) -> list[str]:
+        return [note for run in self.each for note in run.notes]
 
     def only(self, label: str | None) -> "_Runs":
         """Those of one label; None: all."""
-        if label is None:
-            return self
-        each = [digest.only(label) for digest in self.each]
-        return _Runs(each, self.pooled.only(label) if len(each) > 1 else each[0])
+        return self if label is None else _Runs([run.only(label) for run in self.each])
+
+    def values(self, metric: ComparedMetric, basis: Basis) -> list[Fraction]:
+        """The runs' own figures, of those that have one."""
+        if metric in PERCENTS:
+            ms = (getattr(figures, metric) for figures in self._latencies(basis))
+            return [Fraction(one) for one in ms if one is not None]
+        found = (value(run, metric, basis) for run in self.each)
+        return [one for one in found if one is not None]
+
+    def _latencies(self, basis: Basis) -> list[LatencyFigures]:
+        if basis not in self._known:
+            self._known[basis] = [latency_figures(run, basis) for run in self.each]
+        return self._known[basis]
 
 
 @dataclass(frozen=True)
@@ -109,6 +136,7 @@ class _Case:
     before: Fraction | None
     after: Fraction | None
     runs: tuple[int, int]
+    """How many have the figure."""
     threshold: Threshold | None = None
     spread: Spread | None = None
     past: float = 0
@@ -132,8 +160,8 @@ def compare(
 ) -> Comparison:
     """Compare ``currents`` with ``baselines``, each a run cut to its measured window before.
 
-    Only the given thresholds apply; with none, p95 10 % and error 0.5 percentage points. The figures are
-    those of a side's runs pooled. A change counts, for the worse or the better, when it exceeds both its
+    Only the given thresholds apply; with none, p95 10 % and error 0.5 percentage points. A side's figure is
+    the mean of its runs' own. A change counts, for the worse or the better, when it exceeds both its
     threshold, compared exactly, and the noise (``results.noise``). It is the same when it is within the
     threshold and one of twice the threshold would have been found in 95 of 100 cases; else inconclusive, and
     ``runs_needed`` says with how many runs on each side it would have been. Throughput gets worse downwards,
@@ -146,23 +174,25 @@ def compare(
         InputError: a side has no samples.
     """
     sides = [_Runs([digest.without_lifetimes() for digest in side]) for side in (baselines, currents)]
-    before, after = (side.pooled for side in sides)
-    for name, digest in (("baseline", before), ("current", after)):
-        if not digest.count:
+    before, after = sides
+    for name, side in (("baseline", before), ("current", after)):
+        if not side.count:
             raise InputError(f"the {name} has no samples in its window", "compare runs that have")
     given = {threshold.metric: threshold for threshold in thresholds or DEFAULT_THRESHOLDS}
-    common = sorted(set(before.labels) & set(after.labels))
+    common = sorted(before.labels & after.labels)
+    alone = len(before.labels | after.labels) == 1
     cases = [
         case
         for label in (None, *common)
-        for case in _cases(label, [side.only(label) for side in sides], given, past or {}, basis)
+        for case in _cases(
+            label, sides if alone else [side.only(label) for side in sides], given, past or {}, basis
+        )
     ]
-    alone = len({*before.labels, *after.labels}) == 1
     tests = [
         one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
     ]
     changes = [_change(case, max(1, len(tests))) for case in cases]
-    missing = sorted(set(before.labels) - set(after.labels))
+    missing = sorted(before.labels - after.labels)
     return Comparison(
         basis=basis,
         baseline_runs=len(baselines),
@@ -171,7 +201,7 @@ def compare(
         current_count=after.count,
         changes=changes,
         missing=missing,
-        new=sorted(set(after.labels) - set(before.labels)),
+        new=sorted(after.labels - before.labels),
         thresholds=[f"{metric} {threshold}" for metric, threshold in given.items()],
         noise=_noise_notes(cases),
         verdict=_verdict(changes, missing),
@@ -210,14 +240,14 @@ def _cases(
     past: Past,
     basis: Basis,
 ) -> list[_Case]:
-    before, after = (side.pooled for side in sides)
-    runs = (len(sides[0].each), len(sides[1].each))
-    cases = []
-    known = {metric: _known(label, metric, sides, past, basis) for metric in given}
+    values = {metric: [side.values(metric, basis) for side in sides] for metric in METRICS}
+    known = {metric: _known(label, metric, values[metric], past) for metric in given}
     unsure = [m for m in given if sum(one.degrees for one in known[m]) < noise.LEAST_DEGREES]
     inside = [noise.within(run, unsure, basis) for side in sides for run in side.each] if unsure else []
+    cases = []
     for metric in METRICS:
-        case = _Case(label, metric, value(before, metric, basis), value(after, metric, basis), runs)
+        before, after = values[metric]
+        case = _Case(label, metric, _mean(before), _mean(after), (len(before), len(after)))
         if metric in given:
             spread = noise.of_a_run(metric, known[metric], [one[metric] for one in inside if metric in one])
             history = sum(one.degrees for one in known[metric] if one.source == "history")
@@ -227,13 +257,16 @@ def _cases(
     return cases
 
 
+def _mean(values: Sequence[Fraction]) -> Fraction | None:
+    return sum(values, Fraction()) / len(values) if values else None
+
+
 def _known(
-    label: str | None, metric: ComparedMetric, sides: Sequence[_Runs], past: Past, basis: Basis
+    label: str | None, metric: ComparedMetric, values: Sequence[Sequence[Fraction]], past: Past
 ) -> list[Spread]:
     """What the runs of each side, and those of the history, show of how far a run strays."""
-    values = [[value(run, metric, basis) for run in side.each] for side in sides if len(side.each) > 1]
-    whole = [[float(one) for one in side if one is not None] for side in values]
-    among = noise.between(metric, [side for side in whole if side])
+    several = [[float(one) for one in side] for side in values if len(side) > 1]
+    among = noise.between(metric, several)
     before = noise.over_time(metric, past.get((label, metric), ()))
     return [spread for spread in (among, before) if spread is not None]
 

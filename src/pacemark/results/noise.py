@@ -164,7 +164,7 @@ def of_a_run(
 def difference(
     metric: ComparedMetric, spread: Spread, before: float, after: float, runs: tuple[int, int]
 ) -> Difference:
-    """The noise of the difference of two sides, each the pool of so many runs."""
+    """The noise of the difference of two sides, each the mean of so many runs."""
     shares = (scale(metric, value) ** 2 / n for value, n in zip((before, after), runs, strict=True))
     return Difference(spread.deviation * math.sqrt(sum(shares)), spread.degrees)
 

@@ -145,12 +145,19 @@ def test_throughput_gets_worse_downwards(tmp_path: Path, count: int, threshold: 
     assert _change(found, "throughput").outcome == outcome
 
 
-def test_pooled_runs_have_their_mean_throughput(tmp_path: Path) -> None:
-    runs = [_digest(tmp_path, [5] * 100), _digest(tmp_path, [15] * 300, seconds=20)]
+def test_a_side_s_figure_is_the_mean_of_its_runs_own(tmp_path: Path) -> None:
+    runs = [_digest(tmp_path, [5] * 100), _digest(tmp_path, [15] * 300, seconds=20, failed=30)]
     found = compare(runs, [_digest(tmp_path, [5] * 100)])
-    assert _change(found, "throughput").baseline == pytest.approx(400 / 30)
-    assert _change(found, "p50").baseline == 15
+    figures = [_change(found, metric).baseline for metric in ("throughput", "p50", "mean", "error")]
+    assert figures == [12.5, 10, 10, 5]
     assert (found.baseline_runs, found.current_runs, found.baseline_count) == (2, 1, 400)
+
+
+def test_runs_without_a_label_are_no_part_of_its_latency(tmp_path: Path) -> None:
+    with_b = [_digest(tmp_path, [ms] * 100, label="B") for ms in (10, 30)]
+    found = compare([*with_b, _digest(tmp_path, [5] * 100)], with_b)
+    figures = [_change(found, metric, "B").baseline for metric in ("p50", "throughput")]
+    assert figures == [20, pytest.approx(20 / 3)]
 
 
 def test_only_the_given_thresholds_apply(tmp_path: Path) -> None:

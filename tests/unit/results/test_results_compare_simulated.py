@@ -18,8 +18,10 @@ GATEWAY = Gateway()
 SLOWER = GATEWAY.slower(1.1)
 
 
-def _compared(chance: np.random.Generator, after: Gateway, runs: int = 1) -> Comparison:
-    sides = [[one.run(chance) for _ in range(runs)] for one in (GATEWAY, after)]
+def _compared(
+    chance: np.random.Generator, after: Gateway, runs: int = 1, *, of: Gateway = GATEWAY, **load: int
+) -> Comparison:
+    sides = [[one.run(chance, **load) for _ in range(runs)] for one in (of, after)]
     return compare(sides[0], sides[1], THRESHOLD)
 
 
@@ -45,3 +47,13 @@ def test_a_rise_is_found_or_said_to_take_more_runs_with_which_it_is_found() -> N
 def test_four_times_as_slow_is_found_with_one_run() -> None:
     chance = np.random.default_rng(3)
     assert {_compared(chance, GATEWAY.slower(4)).verdict for _ in range(10)} == {"worse"}
+
+
+def test_runs_that_differ_more_than_their_samples_raise_no_alarm() -> None:
+    """Latencies of 1 % about their median, which differs by 6 % from run to run: many runs on each side."""
+    tight = Gateway(median_ms=300, sigma=0.01, sway=0.01, bursts_per_min=0)
+    chance = np.random.default_rng(4)
+    verdicts = Counter(
+        _compared(chance, tight, 10, of=tight, rate=20, seconds=10).verdict for _ in range(40)
+    )
+    assert verdicts["worse"] + verdicts["better"] == 0
