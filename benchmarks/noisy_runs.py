@@ -24,7 +24,7 @@ class Gateway:
     offset: float = 0.06
     """Of the whole of a run against another."""
     tail: float = 0
-    """Of ``sigma`` of a run against another's, of its logarithm: runs differ more at P99 than at P50."""
+    """Of ``sigma`` of a run against another's: runs differ more at P99 than at P50."""
     sway: float = 0.14
     """Of a second against another, as long as no burst is."""
     keeps: float = 0.5
@@ -44,7 +44,7 @@ class Gateway:
         """A run of so many requests a second, spread evenly over labels that share its level."""
         level = chance.normal(0, self.offset) + self._levels(chance, seconds)
         second = np.repeat(np.arange(seconds), rate)
-        sigma = self.sigma * np.exp(chance.normal(0, self.tail)) if self.tail else self.sigma
+        sigma = max(0.0, self.sigma + chance.normal(0, self.tail)) if self.tail else self.sigma
         elapsed = self.median_ms * np.exp(level[second] + chance.normal(0, sigma, len(second)))
         samples = pl.DataFrame(
             {

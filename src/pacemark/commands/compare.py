@@ -14,7 +14,7 @@ from pacemark.report.atomic import write_bytes
 from pacemark.report.comparison import comparison_markdown, not_comparable_markdown, regression_lines
 from pacemark.results.compare import Comparison
 from pacemark.results.sides import NotComparableError, compare_sides
-from pacemark.results.threshold import Threshold
+from pacemark.results.threshold import Threshold, parse_share
 
 
 def compare(
@@ -32,6 +32,14 @@ def compare(
     ] = None,
     error: Annotated[
         str | None, typer.Option("--threshold-error", help="Percentage points. [default: 0.5%]")
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="What latencies of like runs differ by, where neither runs nor a history tell. "
+            "[default: 50% at p95]",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare even what is not of the same kind.")
@@ -65,8 +73,9 @@ def compare(
         "error": error,
     }
     thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
+    told = None if noise is None else parse_share(noise)
     try:
-        sides = compare_sides(sources[:-1], sources[-1], thresholds, force=force)
+        sides = compare_sides(sources[:-1], sources[-1], thresholds, told=told, force=force)
     except NotComparableError as error_found:
         if as_json:
             print_json({"verdict": "not comparable", "differing": error_found.differing})

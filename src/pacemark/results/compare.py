@@ -25,6 +25,9 @@ Past = Mapping[tuple[str | None, ComparedMetric], Sequence[float]]
 EFFECT = 2
 """A comparison must be able to find a change of twice the threshold, else it is inconclusive."""
 
+LEAST_RUNS = 3
+"""On each side, to tell how much runs differ (``noise.LEAST_DEGREES``)."""
+
 
 class Change(BaseModel):
     """One metric of one label (None: all samples) on both sides.
@@ -156,6 +159,7 @@ def compare(
     thresholds: Sequence[Threshold] = (),
     *,
     past: Past | None = None,
+    told: float | None = None,
     basis: Basis = "elapsed",
 ) -> Comparison:
     """Compare ``currents`` with ``baselines``, each a run cut to its measured window before.
@@ -169,6 +173,7 @@ def compare(
 
     Args:
         past: what tells the noise between runs where the runs given are too few to.
+        told: one standard deviation of latencies between runs, a share, where neither tells.
 
     Raises:
         InputError: a side has no samples.
@@ -185,7 +190,7 @@ def compare(
         case
         for label in (None, *common)
         for case in _cases(
-            label, sides if alone else [side.only(label) for side in sides], given, past or {}, basis
+            label, sides if alone else [side.only(label) for side in sides], given, past or {}, told, basis
         )
     ]
     tests = [
@@ -203,7 +208,7 @@ def compare(
         missing=missing,
         new=sorted(after.labels - before.labels),
         thresholds=[f"{metric} {threshold}" for metric, threshold in given.items()],
-        noise=_noise_notes(cases),
+        noise=_noise_notes(cases, told),
         verdict=_verdict(changes, missing),
         notes=list(dict.fromkeys((*before.notes, *after.notes))),
     )
@@ -238,6 +243,7 @@ def _cases(
     sides: Sequence[_Runs],
     given: Mapping[ComparedMetric, Threshold],
     past: Past,
+    told: float | None,
     basis: Basis,
 ) -> list[_Case]:
     values = {metric: [side.values(metric, basis) for side in sides] for metric in METRICS}
@@ -249,7 +255,8 @@ def _cases(
         before, after = values[metric]
         case = _Case(label, metric, _mean(before), _mean(after), (len(before), len(after)))
         if metric in given:
-            spread = noise.of_a_run(metric, known[metric], [one[metric] for one in inside if metric in one])
+            within = [one[metric] for one in inside if metric in one]
+            spread = noise.of_a_run(metric, known[metric], within, told)
             history = sum(one.degrees for one in known[metric] if one.source == "history")
             why = "" if spread else _why_unknown(metric, sides)
             case = replace(case, threshold=given[metric], spread=spread, past=history, why=why)
@@ -313,27 +320,27 @@ def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
     effect = float(size if able else EFFECT * allowed)
     needed = noise.runs_to_find(case.metric, effect, case.spread, float(case.before), tests, past=case.past)
     why = "" if needed else f"over {noise.MOST_RUNS} runs a side"
+    if not needed and case.spread.source == "default":
+        why = f"{LEAST_RUNS} runs a side tell their noise"
     return {"outcome": "inconclusive", "noise": margin, "runs_needed": needed, "why": why}
 
 
-def _noise_notes(cases: Sequence[_Case]) -> list[str]:
+def _noise_notes(cases: Sequence[_Case], told: float | None) -> list[str]:
     sources = dict.fromkeys(case.spread.source for case in cases if case.spread)
     assumed = ", ".join(
-        f"{case.metric} {_assumed(case.metric)}" for case in cases if case.label is None and case.threshold
+        f"{case.metric} {100 * noise.DEFAULT_BETWEEN[case.metric]:g} %"
+        for case in cases
+        if case.label is None and case.spread and case.spread.source == "default" and case.metric != "error"
     )
     said: dict[Source, str] = {
         "default": f"assumed between runs, one standard deviation: {assumed}; with three runs on each side, "
         "five on one, or a history, theirs is known",
+        "told": f"between runs, one standard deviation, as was told: {100 * (told or 0):g} %",
         "runs": "between runs: as the runs given differ among themselves",
         "history": "between runs: as those of the history differ from one to the next",
         "runs and history": "between runs: as the runs given and those of the history differ",
     }
-    return [said[source] for source in sources]
-
-
-def _assumed(metric: ComparedMetric) -> str:
-    share = noise.DEFAULT_BETWEEN[metric]
-    return f"{share:g} points" if metric == "error" else f"{100 * share:g} %"
+    return [said[source] for source in sources if source != "default" or assumed]
 
 
 def _verdict(changes: Sequence[Change], missing: Sequence[str]) -> Verdict:

@@ -59,12 +59,18 @@ class Sides(NamedTuple):
 
 
 def compare_sides(
-    baselines: Sequence[str], current: str, thresholds: Sequence[Threshold], *, force: bool = False
+    baselines: Sequence[str],
+    current: str,
+    thresholds: Sequence[Threshold],
+    *,
+    told: float | None = None,
+    force: bool = False,
 ) -> Sides:
     """Compare what the texts name; several runs on a side tell the noise between runs.
 
     So do the earlier runs of their kind, where the current ones lie in a results folder with a history. Of a
-    folder, invalid runs are left out, and those that are compared on the other side.
+    folder, invalid runs are left out, and those that are compared on the other side. ``told`` is as in
+    ``compare``.
 
     Raises:
         InputError: a text names nothing that can be compared, or one run is given twice on a side.
@@ -79,7 +85,7 @@ def compare_sides(
     notes += [*before.notes, *after.notes]
     notes += [f"compared by force, though they differ in {line}" for line in differing]
     past = {} if differing else _past(before, after)
-    comparison = compare(before.digests, after.digests, thresholds, past=past)
+    comparison = compare(before.digests, after.digests, thresholds, past=past, told=told)
     return Sides(before, after, comparison.model_copy(update={"notes": [*comparison.notes, *notes]}))
 
 

@@ -61,3 +61,15 @@ class Threshold(BaseModel):
 
 
 DEFAULT_THRESHOLDS = (Threshold.parse("p95", "10%"), Threshold.parse("error", "0.5%"))
+
+
+def parse_share(text: str) -> float:
+    """Read ``12%`` as 0.12.
+
+    Raises:
+        InputError: it is no percentage above 0 and below 1000.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    if match is None or not 0 < float(match[1]) < 1000:
+        raise InputError(f"cannot read the noise '{text}'", "write for example 12%")
+    return float(match[1]) / 100

@@ -83,8 +83,28 @@ def test_one_run_on_each_side_has_a_stated_default(tmp_path: Path) -> None:
     assert (change.outcome, found.verdict) == ("inconclusive", "inconclusive")
     assert change.runs_needed == found.runs_needed
     (said,) = found.noise
-    assert said.startswith("assumed between runs, one standard deviation: p95 ")
-    assert compare([base], [_digest(tmp_path, [200] * 400)]).verdict == "worse"
+    assert said.startswith("assumed between runs, one standard deviation: p95 50 %;")
+    verdicts = [compare([base], [_digest(tmp_path, [ms] * 400)]).verdict for ms in (10, 200, 1000)]
+    assert verdicts == ["better", "inconclusive", "worse"]
+
+
+def test_who_knows_how_much_runs_differ_may_tell(tmp_path: Path) -> None:
+    base, current = _digest(tmp_path, [100] * 400), _digest(tmp_path, [160] * 400)
+    threshold = [Threshold.parse("p95", "10%")]
+    found = compare([base], [current], threshold, told=0.12)
+    assert (found.verdict, found.noise) == (
+        "worse",
+        ["between runs, one standard deviation, as was told: 12 %"],
+    )
+    asked = compare([base], [_digest(tmp_path, [130] * 400)], threshold, told=0.12)
+    assert (asked.verdict, asked.runs_needed) == ("inconclusive", 15)
+    assert compare([base] * 3, [current] * 3, threshold, told=5).verdict == "worse"
+
+
+def test_a_single_run_that_no_number_decides_says_that_three_tell_the_noise(tmp_path: Path) -> None:
+    base = _digest(tmp_path, [100] * 400)
+    change = _change(compare([base], [base], [Threshold.parse("p95", "5%")]), "p95")
+    assert (change.outcome, change.why) == ("inconclusive", "3 runs a side tell their noise")
 
 
 def test_history_tells_the_noise_where_runs_do_not(tmp_path: Path) -> None:

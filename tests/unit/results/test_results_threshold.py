@@ -3,7 +3,7 @@
 import pytest
 
 from pacemark.errors import InputError
-from pacemark.results.threshold import Threshold
+from pacemark.results.threshold import Threshold, parse_share
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,10 @@ def test_thresholds_that_are_refused_say_what_would_be_allowed(metric: str, text
     with pytest.raises(InputError) as caught:
         Threshold.parse(metric, text)
     assert caught.value.hint.endswith(allowed)
+
+
+def test_noise_is_told_as_a_share() -> None:
+    assert parse_share(" 12.5% ") == 0.125
+    for text in ("12", "0%", "-1%", "1000%", "x"):
+        with pytest.raises(InputError, match="cannot read the noise"):
+            parse_share(text)
