@@ -51,8 +51,8 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
 
 
 def slower(three: Three, label: str = "") -> Path:
-    """Samples of the first run, each 25 times as slow, or only those of one label: less is not seen in one run
-    on each side where nothing tells how much runs differ."""
+    """Samples of the first run, each 25 times as slow, or only those of one label: one run on each side sees
+    no less where nothing tells how much runs differ."""
     samples = rows(three.many)
     for row in samples:
         if label in ("", row["label"]):

@@ -1,19 +1,25 @@
 """Comparisons: print them, write them, exit by them."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pacemark.commands.terminal import AsJson, complain, out, print_json, tell
-from pacemark.errors import Exit, InputError
+from pacemark.errors import Exit, InputError, PacemarkError
 from pacemark.report import comparison_page, junit
 from pacemark.report import console as show
 from pacemark.report.atomic import write_bytes
-from pacemark.report.comparison import comparison_markdown, not_comparable_markdown, regression_lines
+from pacemark.report.comparison import (
+    comparison_markdown,
+    not_comparable_markdown,
+    not_compared_markdown,
+    regression_lines,
+)
 from pacemark.results.compare import Comparison
-from pacemark.results.sides import NotComparableError, compare_sides
+from pacemark.results.sides import NotComparableError, Sides, compare_sides
 from pacemark.results.threshold import Threshold, parse_share
 
 
@@ -61,8 +67,6 @@ def compare(
     """
     if as_json and markdown:
         raise InputError("--json and --markdown exclude each other", "give one of them")
-    if len(sources) < 2:
-        raise InputError("compare needs a baseline and what to compare with it", "give BASELINE... CURRENT")
     given = {
         "p50": p50,
         "p90": p90,
@@ -72,15 +76,15 @@ def compare(
         "throughput": throughput,
         "error": error,
     }
-    thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
-    told = None if noise is None else parse_share(noise)
     try:
-        sides = compare_sides(sources[:-1], sources[-1], thresholds, told=told, force=force)
-    except NotComparableError as error_found:
-        if as_json:
-            print_json({"verdict": "not comparable", "differing": error_found.differing})
-        elif markdown:
-            sys.stdout.write(not_comparable_markdown(error_found.differing))
+        sides = _compared(sources, given, noise, force=force)
+    except PacemarkError as why:
+        _tell_refusal(why, as_json=as_json, markdown=markdown)
+        # Else the files would go on telling of an earlier comparison.
+        if html_file:
+            comparison_page.write_refusal(html_file, why, title=" ".join(sources))
+        if junit_file:
+            write_bytes(junit_file, junit.refusal_xml(why))
         raise
     if as_json:
         print_json(sides.comparison.model_dump(mode="json"))
@@ -94,6 +98,27 @@ def compare(
     if junit_file:
         write_bytes(junit_file, junit.comparison_xml(sides.comparison))
     return ended(sides.comparison, strict=strict)
+
+
+def _compared(
+    sources: Sequence[str], given: Mapping[str, str | None], noise: str | None, *, force: bool
+) -> Sides:
+    if len(sources) < 2:
+        raise InputError("compare needs a baseline and what to compare with it", "give BASELINE... CURRENT")
+    thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
+    told = None if noise is None else parse_share(noise)
+    return compare_sides(sources[:-1], sources[-1], thresholds, told=told, force=force)
+
+
+def _tell_refusal(why: PacemarkError, *, as_json: bool, markdown: bool) -> None:
+    if as_json and isinstance(why, NotComparableError):
+        print_json({"verdict": "not comparable", "differing": why.differing})
+    elif as_json:
+        print_json({"verdict": "not compared", "why": str(why)})
+    elif markdown and isinstance(why, NotComparableError):
+        sys.stdout.write(not_comparable_markdown(why.differing))
+    elif markdown:
+        sys.stdout.write(not_compared_markdown(why))
 
 
 def ended(comparison: Comparison, *, strict: bool = False) -> Exit:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from pacemark.errors import PacemarkError
 from pacemark.report import numerals
 from pacemark.report.markdown import escaped, table
 from pacemark.results.compare import Change, Comparison
@@ -39,6 +40,11 @@ def not_comparable_markdown(differing: Sequence[str]) -> str:
     """That runs are not of one kind, and in what."""
     lines = "\n".join(f"- {escaped(line)}" for line in differing)
     return f"## ⚠️ NOT COMPARABLE\n\nThe runs differ in kind:\n\n{lines}\n"
+
+
+def not_compared_markdown(why: PacemarkError) -> str:
+    """That there was nothing to compare, and why."""
+    return f"## ⚠️ NOT COMPARED\n\n{escaped(str(why))}\n"
 
 
 def worst_first(changes: Iterable[Change]) -> list[Change]:

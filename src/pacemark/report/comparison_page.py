@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pacemark.errors import PacemarkError
 from pacemark.report import comparison as words
 from pacemark.report.atomic import write_text
 from pacemark.report.charts import MAX_LABELS
@@ -53,6 +54,11 @@ def write(path: Path, sides: Sides) -> None:
     """Write the page to ``path``, whole or not at all."""
     title = f"{' '.join(sides.current.names)} against {', '.join(sides.baseline.names)}"
     write_text(path, render(sides, title=title))
+
+
+def write_refusal(path: Path, why: PacemarkError, *, title: str) -> None:
+    """Write a page that only says why there was nothing to compare."""
+    write_text(path, rendered("refusal.html", title=title, why=why))
 
 
 def _shown(before: Digest, after: Digest) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from pacemark.errors import PacemarkError
 from pacemark.report import comparison as compared
 from pacemark.report import numerals, wording
 from pacemark.results.compare import Change, Comparison
@@ -52,6 +53,13 @@ def comparison_xml(comparison: Comparison) -> bytes:
         "notes": "; ".join(compared.all_notes(comparison)),
     }
     return _suite("pacemark.compare", cases, _properties_of(facts))
+
+
+def refusal_xml(why: PacemarkError) -> bytes:
+    """One suite of one case, an error: there was nothing to compare."""
+    case = _case("pacemark.compare", "the runs can be compared")
+    _outcome(case, "error", [Reason(level="invalid", text=why.message, remedy=why.hint)])
+    return _suite("pacemark.compare", [case], _properties_of({"verdict": "not compared"}))
 
 
 def _compared(change: Change) -> etree._Element:
