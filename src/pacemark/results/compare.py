@@ -257,6 +257,9 @@ def _cases(
         if metric in given:
             within = [one[metric] for one in inside if metric in one]
             spread = noise.of_a_run(metric, known[metric], within, told)
+            if spread and metric == "error":
+                counts = [(side.count, n) for side, n in zip(sides, case.runs, strict=True) if n]
+                spread = noise.with_unseen_errors(spread, counts)
             history = sum(one.degrees for one in known[metric] if one.source == "history")
             why = "" if spread else _why_unknown(metric, sides)
             case = replace(case, threshold=given[metric], spread=spread, past=history, why=why)

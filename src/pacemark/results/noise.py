@@ -68,6 +68,8 @@ class Spread:
     deviation: float
     degrees: float
     source: Source = "runs"
+    bound_of: int = 0
+    """Where it is the bound of errors that were not seen: of how many runs."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,18 @@ def of_a_run(
     return Spread(deviation, degrees, "told" if is_told else "default")
 
 
+def with_unseen_errors(spread: Spread, counts: Sequence[tuple[int, int]]) -> Spread:
+    """At least what can hide behind no error seen: of n samples 3 / n, the upper 95 % limit of their share
+    (the rule of three: Hanley & Lippman-Hand 1983, doi:10.1001/jama.1983.03330370053031).
+
+    Args:
+        counts: of each side, its samples and in how many runs.
+    """
+    bounds = (Spread(300 / count * math.sqrt(runs), MOST_DEGREES, "runs", runs) for count, runs in counts)
+    least = max(bounds, key=lambda bound: bound.deviation)
+    return spread if spread.deviation >= least.deviation else replace(least, source=spread.source)
+
+
 def difference(
     metric: ComparedMetric, spread: Spread, before: float, after: float, runs: tuple[int, int]
 ) -> Difference:
@@ -206,6 +220,11 @@ def runs_to_find(
     deviation = spread.deviation * math.sqrt(spread.degrees / chi_square(1 - ASSURANCE, spread.degrees))
     for runs in range(1, MOST_RUNS + 1):
         degrees = 2 * (runs - 1) + past
+        if spread.bound_of:  # the more samples have no error, the fewer there can be
+            known = replace(spread, deviation=deviation * math.sqrt(spread.bound_of / runs))
+            if difference(metric, known, baseline, baseline, (runs, runs)).finds(effect, tests):
+                return runs
+            continue
         enough = degrees >= LEAST_DEGREES
         known = Spread(deviation, degrees) if enough else replace(spread, deviation=deviation)
         if difference(metric, known, baseline, baseline, (runs, runs)).finds(effect, tests):

@@ -23,7 +23,8 @@ def test_a_comparison_lists_the_worst_first(passed: Run, failed: Run) -> None:
     judged = table_rows(markdown.partition("<details>")[0])[1:]
     outcomes = [row[7] for row in judged]
     assert outcomes[0] == "❌ worse"
-    assert outcomes == sorted(outcomes, key=["❌ worse", "✅ better", "same"].index)
+    order = ["❌ worse", "➖ inconclusive", "✅ better", "same"]
+    assert outcomes == sorted(outcomes, key=lambda outcome: order.index(outcome.partition("&")[0]))
     changes = [
         float(re.sub(r"[^\d.]", "", row[4])) for row in judged if row[7] == "❌ worse" and row[1] == "p95"
     ]

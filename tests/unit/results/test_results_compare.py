@@ -84,7 +84,9 @@ def test_one_run_on_each_side_has_a_stated_default(tmp_path: Path) -> None:
     assert change.runs_needed == found.runs_needed
     (said,) = found.noise
     assert said.startswith("assumed between runs, one standard deviation: p95 50 %;")
-    verdicts = [compare([base], [_digest(tmp_path, [ms] * 400)]).verdict for ms in (10, 200, 1000)]
+    threshold = [Threshold.parse("p95", "10%")]
+    others = [_digest(tmp_path, [ms] * 400) for ms in (10, 200, 1000)]
+    verdicts = [compare([base], [other], threshold).verdict for other in others]
     assert verdicts == ["better", "inconclusive", "worse"]
 
 
@@ -141,6 +143,19 @@ def test_errors_are_in_percentage_points(tmp_path: Path, before: int, after: int
     """0.1 % against 0.6 % is exactly 0.5 points: binary fractions would call it more."""
     base, current = (_digest(tmp_path, [5] * 1000, failed=failed) for failed in (before, after))
     assert _change(_without_noise(base, current), "error").outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("count", "runs", "needed"), [(60, 1, 31), (600, 1, 4), (2000, 1, None), (700, 3, None)]
+)
+def test_no_errors_in_few_samples_do_not_show_that_there_are_none(
+    tmp_path: Path, count: int, runs: int, needed: int | None
+) -> None:
+    base = _digest(tmp_path, [5] * count, seconds=60)
+    found = compare([base] * runs, [base] * runs, [Threshold.parse("error", "0.5%")])
+    change = _change(found, "error")
+    assert (change.outcome, change.runs_needed) == ("inconclusive" if needed else "same", needed)
+    assert change.noise == pytest.approx(2.576 * 2**0.5 * 300 / count / runs, rel=0.01)
 
 
 def test_errors_in_one_burst_are_less_sure_than_the_same_errors_spread(tmp_path: Path) -> None:
