@@ -19,6 +19,7 @@ CHANGE_MARKS = {
     "same": "same",
     "shown": "",
 }
+RARE = "inconclusive, not in the current samples and too few in the baseline to be missed"
 _ORDER = {name: rank for rank, name in enumerate(CHANGE_MARKS)}
 _UNITS = {"throughput": "/s", "error": "%"}
 
@@ -136,6 +137,7 @@ def all_notes(comparison: Comparison) -> list[str]:
     return [
         *(f"noise {line}" for line in comparison.noise),
         *(f"{label}: not in the current samples" for label in comparison.missing),
+        *(f"{label}: {RARE}" for label in comparison.rare),
         *(f"{label}: not comparable, not in the baseline" for label in comparison.new),
         *comparison.notes,
     ]

@@ -46,6 +46,10 @@ def comparison_xml(comparison: Comparison) -> bytes:
             case, "failure", [Reason(level="fail", text=f"no samples of {label}, which the baseline has")]
         )
         cases.append(case)
+    for label in comparison.rare:
+        case = _case("pacemark.compare", f"{label}: samples")
+        etree.SubElement(case, "skipped").set("message", compared.RARE)
+        cases.append(case)
     facts = {
         "verdict": comparison.verdict,
         "headline": compared.headline(comparison),

@@ -25,6 +25,9 @@ Past = Mapping[tuple[str | None, ComparedMetric], Sequence[float]]
 EFFECT = 2
 """A comparison must be able to find a change of twice the threshold, else it is inconclusive."""
 
+LEAST_EXPECTED = 5
+"""Samples of a label that there should be for their absence to be no chance: with a mean of 5 there are none
+in 0.7 % of cases (Poisson)."""
 LEAST_RUNS = 3
 """On each side, to tell how much runs differ (``noise.LEAST_DEGREES``)."""
 
@@ -68,6 +71,8 @@ class Comparison(BaseModel):
     changes: list[Change]
     missing: list[str]
     """Labels of the baseline that the current samples lack: a regression of its own kind."""
+    rare: list[str] = []
+    """Labels of the baseline that the current samples may lack by chance, so few they are."""
     new: list[str]
     """Labels that the baseline lacks."""
     thresholds: list[str]
@@ -197,7 +202,10 @@ def compare(
         one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
     ]
     changes = [_change(case, max(1, len(tests))) for case in cases]
-    missing = sorted(before.labels - after.labels)
+    absent = sorted(before.labels - after.labels)
+    expected = {label: before.only(label).count * after.count / before.count for label in absent}
+    missing = [label for label in absent if expected[label] >= LEAST_EXPECTED]
+    rare = [label for label in absent if label not in missing]
     return Comparison(
         basis=basis,
         baseline_runs=len(baselines),
@@ -206,10 +214,11 @@ def compare(
         current_count=after.count,
         changes=changes,
         missing=missing,
+        rare=rare,
         new=sorted(after.labels - before.labels),
         thresholds=[f"{metric} {threshold}" for metric, threshold in given.items()],
         noise=_noise_notes(cases, told),
-        verdict=_verdict(changes, missing),
+        verdict=_verdict(changes, missing, rare),
         notes=list(dict.fromkeys((*before.notes, *after.notes))),
     )
 
@@ -324,7 +333,7 @@ def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
     needed = noise.runs_to_find(case.metric, effect, case.spread, float(case.before), tests, past=case.past)
     why = "" if needed else f"over {noise.MOST_RUNS} runs a side"
     if not needed and case.spread.source == "default":
-        why = f"{LEAST_RUNS} runs a side tell their noise"
+        why = f"take {LEAST_RUNS} runs a side"
     return {"outcome": "inconclusive", "noise": margin, "runs_needed": needed, "why": why}
 
 
@@ -346,10 +355,10 @@ def _noise_notes(cases: Sequence[_Case], told: float | None) -> list[str]:
     return [said[source] for source in sources if source != "default" or assumed]
 
 
-def _verdict(changes: Sequence[Change], missing: Sequence[str]) -> Verdict:
+def _verdict(changes: Sequence[Change], missing: Sequence[str], rare: Sequence[str]) -> Verdict:
     outcomes = {change.outcome for change in changes}
     if missing or "worse" in outcomes:
         return "worse"
-    if outcomes & {"inconclusive", "not comparable"}:
+    if rare or outcomes & {"inconclusive", "not comparable"}:
         return "inconclusive"
     return "better" if "better" in outcomes else "same"

@@ -110,3 +110,12 @@ def test_junit_has_a_case_for_each_label_and_metric(passed: Run, failed: Run, ho
 def test_a_missing_label_is_a_line_too(passed: Run, hostile: Run) -> None:
     lines = regression_lines(compare([measured(hostile)], [measured(passed)]))
     assert f"no samples of {HOSTILE}, which the baseline has" in lines
+
+
+def test_a_label_that_may_be_missing_by_chance_is_a_note_and_skipped(passed: Run) -> None:
+    one = measured(passed)
+    rare = compare([one] * 3, [one] * 3).model_copy(update={"rare": [HOSTILE], "verdict": "inconclusive"})
+    assert f"{HOSTILE}: {compared.RARE}" in compared.all_notes(rare)
+    cases = etree.fromstring(junit.comparison_xml(rare)).iter("testcase")
+    (case,) = (case for case in cases if HOSTILE in case.get("name", ""))
+    assert case.find("skipped") is not None

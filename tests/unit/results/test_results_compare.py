@@ -6,7 +6,7 @@ import pytest
 
 from pacemark.errors import InputError
 from pacemark.results.compare import Change, Comparison, compare, differences
-from pacemark.results.digest import Digest
+from pacemark.results.digest import Digest, merge
 from pacemark.results.threshold import Threshold
 
 
@@ -106,7 +106,7 @@ def test_who_knows_how_much_runs_differ_may_tell(tmp_path: Path) -> None:
 def test_a_single_run_that_no_number_decides_says_that_three_tell_the_noise(tmp_path: Path) -> None:
     base = _digest(tmp_path, [100] * 400)
     change = _change(compare([base], [base], [Threshold.parse("p95", "5%")]), "p95")
-    assert (change.outcome, change.why) == ("inconclusive", "3 runs a side tell their noise")
+    assert (change.outcome, change.why) == ("inconclusive", "take 3 runs a side")
 
 
 def test_history_tells_the_noise_where_runs_do_not(tmp_path: Path) -> None:
@@ -206,10 +206,24 @@ def test_only_the_given_thresholds_apply(tmp_path: Path) -> None:
 
 
 def test_a_label_that_vanished_is_a_regression(tmp_path: Path) -> None:
-    base, current = _digest(tmp_path, [5]), _digest(tmp_path, [5], label="B")
+    base, current = _digest(tmp_path, [5] * 9), _digest(tmp_path, [5] * 9, label="B")
     found = compare([base], [current])
     assert (found.verdict, found.missing, found.new) == ("worse", ["A"], ["B"])
     assert {change.label for change in found.changes} == {None}
+
+
+@pytest.mark.parametrize(("count", "lost"), [(9, []), (10, ["B"])])
+def test_a_label_that_may_be_missing_by_chance_is_inconclusive(
+    tmp_path: Path, count: int, lost: list[str]
+) -> None:
+    """The current side has half as many samples: of 10 in the baseline 5 are expected."""
+    rare = [_digest(tmp_path, [5] * 100), _digest(tmp_path, [5] * count, label="B")]
+    before = merge(rare)
+    after = _digest(tmp_path, [5] * ((100 + count + 1) // 2))
+    found = compare([before], [after])
+    assert found.missing == lost
+    assert found.rare == ([] if lost else ["B"])
+    assert found.verdict == ("worse" if lost else "inconclusive")
 
 
 def test_lifetimes_are_no_latencies_to_compare(tmp_path: Path) -> None:
