@@ -13,7 +13,7 @@ from pacemark.results.bootstrap import LEAST_BEYOND, LEAST_UNITS, units_of
 from pacemark.results.digest import Digest
 from pacemark.results.noise import Source, Spread
 from pacemark.results.record import LatencyFigures
-from pacemark.results.statistics import PERCENTS, exact_mean, latency_figures, percentile
+from pacemark.results.statistics import PERCENTS, exact_mean, latency_figures, percentile, samples_beyond
 from pacemark.results.threshold import DEFAULT_THRESHOLDS, METRICS, ComparedMetric, Threshold
 from pacemark.workloads.objective import Basis
 
@@ -128,6 +128,10 @@ class _Runs:
             return [Fraction(one) for one in ms if one is not None]
         found = (value(run, metric, basis) for run in self.each)
         return [one for one in found if one is not None]
+
+    def counts(self, basis: Basis) -> list[int]:
+        """Of each run, the samples whose latency is known."""
+        return [figures.count for figures in self._latencies(basis)]
 
     def _latencies(self, basis: Basis) -> list[LatencyFigures]:
         if basis not in self._known:
@@ -266,11 +270,13 @@ def _cases(
         if metric in given:
             within = [one[metric] for one in inside if metric in one]
             spread = noise.of_a_run(metric, known[metric], within, told)
+            few = _too_few(metric, sides, basis)
+            spread = None if few else spread
             if spread and metric == "error":
                 counts = [(side.count, n) for side, n in zip(sides, case.runs, strict=True) if n]
                 spread = noise.with_unseen_errors(spread, counts)
             history = sum(one.degrees for one in known[metric] if one.source == "history")
-            why = "" if spread else _why_unknown(metric, sides)
+            why = "" if spread else _why_unknown(metric, sides, few=few and metric not in unsure)
             case = replace(case, threshold=given[metric], spread=spread, past=history, why=why)
         cases.append(case)
     return cases
@@ -290,12 +296,20 @@ def _known(
     return [spread for spread in (among, before) if spread is not None]
 
 
-def _why_unknown(metric: ComparedMetric, sides: Sequence[_Runs]) -> str:
+def _too_few(metric: ComparedMetric, sides: Sequence[_Runs], basis: Basis) -> bool:
+    """Whether a run's percentile rests on next to nothing, and so is not what it is called."""
+    counts = [count for side in sides for count in side.counts(basis) if count]
+    return metric in PERCENTS and any(
+        samples_beyond(count, PERCENTS[metric]) < LEAST_BEYOND for count in counts
+    )
+
+
+def _why_unknown(metric: ComparedMetric, sides: Sequence[_Runs], *, few: bool) -> str:
     runs = [run for side in sides for run in side.each]
-    if any(units_of(run)[0] < LEAST_UNITS for run in runs):
+    if not few and any(units_of(run)[0] < LEAST_UNITS for run in runs):
         slice_s = max(run.slice_s for run in runs)
         return f"too brief: noise takes {LEAST_UNITS * slice_s} s to know"
-    return f"too few samples: noise takes {LEAST_BEYOND} beyond {metric} to know"
+    return f"too few samples: it takes {LEAST_BEYOND} of each run beyond {metric}"
 
 
 def _change(case: _Case, tests: int) -> Change:

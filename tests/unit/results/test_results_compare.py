@@ -123,7 +123,7 @@ def test_history_tells_the_noise_where_runs_do_not(tmp_path: Path) -> None:
     ("latencies", "seconds", "why"),
     [
         ([400] * 50, 5, "too brief: noise takes 8 s"),
-        ([400] * 50, 20, "too few samples: noise takes 5 beyond"),
+        ([400] * 50, 20, "too few samples: it takes 5 of each run beyond p95"),
     ],
 )
 def test_what_is_too_little_to_know_the_noise_is_inconclusive(
@@ -134,6 +134,18 @@ def test_what_is_too_little_to_know_the_noise_is_inconclusive(
     assert (_change(found, "p95").outcome, found.verdict) == ("inconclusive", "inconclusive")
     assert _change(found, "p95").why.startswith(why)
     assert found.runs_needed is None
+
+
+def test_a_percentile_of_too_few_samples_is_inconclusive_however_many_runs_there_are(tmp_path: Path) -> None:
+    """Of 400 samples 4 lie beyond P99, of 500 samples 5."""
+    threshold = [Threshold.parse("p99", "10%")]
+    for count, outcome in ((400, "inconclusive"), (500, "worse")):
+        base, current = (_digest(tmp_path, [ms] * count) for ms in (100, 200))
+        change = _change(compare([base] * 5, [current] * 5, threshold), "p99")
+        assert change.outcome == outcome
+        assert change.why.startswith("too few samples") == (outcome == "inconclusive")
+        past = {(label, "p99"): [100.0, 101.0] * 6 for label in (None, "A")}
+        assert compare([base], [current], threshold, past=past).verdict == outcome  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
