@@ -62,8 +62,8 @@ def compare(
 ) -> int:
     """Compare the last of the sources with those before it; a folder of runs stands for all of them.
 
-    What got worse beyond its threshold and beyond the noise is a regression; what the runs are too few or
-    too short to tell is inconclusive, with the number of runs that would tell.
+    What got worse beyond its threshold and beyond the noise is a regression. One run on each side sees only
+    coarse changes; what cannot be told is inconclusive, exits with 0, and says how many runs would tell.
     """
     if as_json and markdown:
         raise InputError("--json and --markdown exclude each other", "give one of them")

@@ -113,7 +113,8 @@ def headline(comparison: Comparison) -> str:
     parts = [f"{counted['worse']} worse"] if counted["worse"] else []
     if comparison.missing:
         parts.append(f"missing: {', '.join(comparison.missing)}")
-    parts = parts or ["Nothing worse"]
+    unsure = counted["inconclusive"] or comparison.rare
+    parts = parts or [_cannot_tell(comparison) if unsure else "Nothing worse"]
     if counted["better"]:
         parts.append(f"{counted['better']} better")
     if counted["inconclusive"]:
@@ -156,6 +157,30 @@ def regression_line(change: Change) -> str:
         f"was {value(change, change.baseline)} ({delta(change)}), "
         f"allowed {change.threshold}, noise {noise(change)} ({change.label or ALL_LABELS})"
     )
+
+
+def _cannot_tell(comparison: Comparison) -> str:
+    """That a change may have been missed, and how large: of all labels, else of that with the most noise."""
+    unsure = [change for change in comparison.changes if change.outcome == "inconclusive"]
+    unseen = []
+    for name in dict.fromkeys(change.metric for change in unsure):
+        known = [change for change in unsure if change.metric == name and change.noise is not None]
+        found = max(known, key=lambda one: (one.label is None, one.noise or 0), default=None)
+        if found is not None:
+            where = f" of {found.label}" if found.label else ""
+            unseen.append(f"{_share(found)} of {metric(found)}{where}")
+    if not unseen:
+        return "Cannot tell"
+    runs = sorted({comparison.baseline_runs, comparison.current_runs})
+    given = "one run" if runs == [1] else f"{' and '.join(map(str, runs))} runs"
+    return f"Cannot tell: with {given} a side, changes below {' and '.join(unseen)} are not seen"
+
+
+def _share(change: Change) -> str:
+    """The noise as a share of the baseline, as changes are."""
+    if change.metric == "error" or not change.baseline:
+        return noise(change)
+    return f"± {numerals.significant(100 * (change.noise or 0) / change.baseline, 2)} %"
 
 
 def _deciding(comparison: Comparison) -> str:

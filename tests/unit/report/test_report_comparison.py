@@ -119,3 +119,23 @@ def test_a_label_that_may_be_missing_by_chance_is_a_note_and_skipped(passed: Run
     cases = etree.fromstring(junit.comparison_xml(rare)).iter("testcase")
     (case,) = (case for case in cases if HOSTILE in case.get("name", ""))
     assert case.find("skipped") is not None
+
+
+def test_what_is_inconclusive_is_not_headed_as_nothing_worse(passed: Run) -> None:
+    one = measured(passed)
+    threshold = [Threshold.parse("p95", "10%")]
+    single = compare([one], [one], threshold)
+    assert re.match(
+        r"Cannot tell: with one run a side, changes below ± [\d,]+ % of p95 are not seen; \d inconclusive",
+        compared.headline(single),
+    )
+    several = compare([one] * 3, [one] * 2, [Threshold.parse("error", "0.01%")])
+    assert re.match(
+        r"Cannot tell: with 2 and 3 runs a side, changes below ± [\d.]+ points of errors",
+        compared.headline(several),
+    )
+    brief = one.between(one.window.from_s, one.window.from_s + 5)
+    few = compare([brief], [brief], threshold)
+    assert compared.headline(few).startswith("Cannot tell; ")
+    tools = [one.only("GET /tools")] * 3
+    assert compared.headline(compare(tools, tools, threshold)) == "Nothing worse."
