@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pacemark.errors import InputError, RunError
 from pacemark.results.baselines import measured, resolve
 from pacemark.results.compare import Comparison, Past, compare, differences
-from pacemark.results.digest import Digest
+from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.history import earlier
 from pacemark.results.record import RECORD_FILE, RunRecord
 from pacemark.results.threshold import Threshold
@@ -41,13 +41,16 @@ class _Source(NamedTuple):
 
     path: Path
     record: RunRecord | None
+    """None of a file, too: only a run's directory has a measured window."""
+    beside: RunRecord | None
+    """The record of the run that it is, or is a file of."""
     folder: str
     """As the command line has the folder it was found in; empty where it was named itself."""
 
     @property
     def key(self) -> object:
         """Equal for one and the same run, also where a baseline has a copy of it."""
-        return (self.record.workload, self.record.started) if self.record else self.path.resolve()
+        return (self.beside.workload, self.beside.started) if self.beside else self.path.resolve()
 
 
 class Sides(NamedTuple):
@@ -113,21 +116,23 @@ def _found(texts: Sequence[str]) -> tuple[list[_Source], list[str]]:
     notes = []
     for text in texts:
         paths = resolve(text)
-        records = [RunRecord.load_from(path) if (path / RECORD_FILE).is_file() else None for path in paths]
-        invalid = [path for path, record in zip(paths, records, strict=True) if _is_invalid(record)]
-        if len(invalid) == len(paths):
-            reasons = RunRecord.load_from(invalid[0]).reasons
-            why = next((reason.text for reason in reasons if reason.level == "invalid"), "")
-            raise RunError(f"not comparable: {invalid[0]} is invalid: {why}", "run it again")
         folder = text if Path(text) in paths[0].parents else ""
-        found = [_Source(*pair, folder) for pair in zip(paths, records, strict=True)]
-        sources += [one for one in found if one.path not in invalid]
-        notes += [f"{path} is invalid and was left out" for path in invalid]
+        found = [_source(path, folder) for path in paths]
+        invalid = [one for one in found if one.beside and one.beside.verdict == "invalid"]
+        if len(invalid) == len(found):
+            reasons = invalid[0].beside.reasons if invalid[0].beside else []
+            why = next((reason.text for reason in reasons if reason.level == "invalid"), "")
+            raise RunError(f"not comparable: {invalid[0].path} is invalid: {why}", "run it again")
+        sources += [one for one in found if one not in invalid]
+        notes += [f"{one.path} is invalid and was left out" for one in invalid]
     return sources, notes
 
 
-def _is_invalid(record: RunRecord | None) -> bool:
-    return record is not None and record.verdict == "invalid"
+def _source(path: Path, folder: str) -> _Source:
+    is_own_file = path.name in (SAMPLES_FILE, DIGEST_FILE)
+    home = path.parent if is_own_file else path
+    beside = RunRecord.load_from(home) if (home / RECORD_FILE).is_file() else None
+    return _Source(path, None if is_own_file else beside, beside, folder)
 
 
 def _side(names: Sequence[str], sources: Sequence[_Source], notes: list[str]) -> Side:
@@ -146,7 +151,7 @@ def _refuse_doubles(sources: Sequence[_Source], digests: Sequence[Digest]) -> No
     seen: list[tuple[_Source, Digest]] = []
     for source, digest in zip(sources, digests, strict=True):
         for other, others in seen:
-            bare = source.record is None and other.record is None
+            bare = source.beside is None and other.beside is None
             if source.key == other.key or (bare and _are_equal(digest, others)):
                 one = "given twice" if source.path == other.path else f"the same run as {other.path}"
                 raise InputError(f"{source.path} is {one}", "give each run of a side once")

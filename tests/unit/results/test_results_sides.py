@@ -33,8 +33,9 @@ def test_several_baselines_may_be_named(tmp_path: Path) -> None:
 
 def test_an_invalid_run_that_is_named_is_refused(tmp_path: Path) -> None:
     base, invalid = run_directory(tmp_path, 1), run_directory(tmp_path, 2, verdict="invalid")
-    for sides in ((base, invalid), (invalid, base)):
-        with pytest.raises(RunError, match="run002 is invalid: JMeter was the limit"):
+    samples = invalid / "samples.jtl"
+    for sides in ((base, invalid), (invalid, base), (base, samples), (samples, base)):
+        with pytest.raises(RunError, match=r"run002(/samples.jtl)? is invalid: JMeter was the limit"):
             compare_sides([str(sides[0])], str(sides[1]), THRESHOLD)
 
 
@@ -68,7 +69,14 @@ def test_one_run_given_twice_is_refused(tmp_path: Path) -> None:
     copied = shutil.copytree(run, tmp_path / "copied")
     jtl = shutil.copyfile(run / "samples.jtl", tmp_path / "plain.jtl")
     same = shutil.copyfile(jtl, tmp_path / "same.jtl")
-    for twice in ([run, run], [run, copied], [run.parent, run], [jtl, jtl], [jtl, same]):
+    for twice in (
+        [run, run],
+        [run, copied],
+        [run.parent, run],
+        [run, run / "samples.jtl"],
+        [jtl, jtl],
+        [jtl, same],
+    ):
         with pytest.raises(InputError, match=r"given twice|the same run as"):
             compare_sides([str(path) for path in twice], str(current), THRESHOLD)
 
