@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.gateway.fixtures import Listed
@@ -93,3 +94,16 @@ class Asked:
     def window(self) -> Window:
         """The planned window, after warm-up."""
         return Window(from_s=self.warm_up_s, to_s=self.load.duration_s)
+
+    @property
+    def gateway_kind(self) -> str:
+        """What of the gateway must be equal for runs to compare: the stack that Pacemark started, by how much
+        it is made of, or where another's gateway is, since nothing else tells one from another."""
+        if self.local is not None:
+            return "embedded"
+        if not self.gateway_urls:
+            where = urlsplit(self.url)
+            port = where.port or (443 if where.scheme == "https" else 80)
+            return f"{where.hostname}:{port}"
+        gateways = len(self.gateway_urls)
+        return f"full stack, {gateways} gateways" if "postgres" in self.pids or gateways > 1 else "stack"

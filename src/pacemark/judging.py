@@ -174,7 +174,7 @@ def unmeasured(begun: Begun, reasons: list[Reason]) -> RunRecord:
         fingerprint={
             "plan": hashlib.sha256(render(asked.workload)).hexdigest()[:16],
             "load": ", ".join(f"{name}={value}" for name, value in load_properties(asked.load).items()),
-            "gateway": "embedded" if asked.local else "external",
+            "gateway": asked.gateway_kind,
             "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
             "jvm": engine.java.version,
             "jmeter": engine.version,

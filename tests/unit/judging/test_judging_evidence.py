@@ -51,6 +51,8 @@ class Run:
     """When the token does, in seconds from the load's start."""
     before: Counted = None
     after: Counted = None
+    gateway: dict[str, Any] = field(default_factory=dict)
+    """What is known of it, as ``Asked`` has it."""
 
     def record(self, folder: Path) -> RunRecord:
         digest = Digest.from_jtl(self._write(folder / "samples.jtl"))
@@ -60,9 +62,9 @@ class Run:
             load=LOAD,
             warm_up_s=self.warm_up_s,
             objectives=tuple(map(Objective.parse, self.objectives)),
-            url="http://127.0.0.1:4444",
             credentials=self._credentials(),
             out=folder,
+            **{"url": "http://127.0.0.1:4444", **self.gateway},
         )
         engine = Engine(folder, "5.6.3", Java(Path("java"), "21.0.8", "test"))
         cpu = [CpuReading(SECONDS["started"], 0.0), CpuReading(SECONDS["ended"], 2.0)]
@@ -173,3 +175,27 @@ def test_raw_and_corrected_stand_side_by_side_for_the_stage_of_constant_rate(tmp
     assert steady.elapsed is not None
     assert steady.response is not None
     assert (steady.elapsed.p95, steady.response.p95, steady.response.count) == (5, 17, steady.elapsed.count)
+
+
+@dataclass(frozen=True)
+class Started:
+    failure: str = ""
+
+
+GATEWAYS: dict[str, dict[str, Any]] = {
+    "embedded": {"local": Started(), "gateway_urls": ("http://127.0.0.1:4444",)},
+    "stack": {"gateway_urls": ("http://127.0.0.1:4444",), "pids": {"gateway": 1, "fast_time": 2}},
+    "full stack, 3 gateways": {
+        "gateway_urls": tuple(f"http://127.0.0.1:{port}" for port in (4444, 4445, 4446)),
+        "pids": {"gateway-1": 1, "postgres": 2},
+    },
+    "127.0.0.1:4444": {},
+    "gateway.example.com:443": {"url": "https://gateway.example.com/base"},
+}
+
+
+@pytest.mark.parametrize(("kind", "gateway"), GATEWAYS.items())
+def test_the_fingerprint_tells_one_kind_of_gateway_from_another(
+    tmp_path: Path, kind: str, gateway: dict[str, Any]
+) -> None:
+    assert Run(gateway=gateway).record(tmp_path).fingerprint["gateway"] == kind

@@ -8,6 +8,7 @@ from run_directories import run_directory
 
 from pacemark.errors import InputError, RunError
 from pacemark.results import history
+from pacemark.results.record import RunRecord
 from pacemark.results.sides import NotComparableError, compare_sides
 from pacemark.results.threshold import Threshold
 
@@ -98,3 +99,14 @@ def test_a_folder_of_one_run_is_no_baseline_of_it(tmp_path: Path) -> None:
     run = run_directory(tmp_path, 1)
     with pytest.raises(InputError, match="are the same runs"):
         compare_sides([str(tmp_path)], str(run), THRESHOLD)
+
+
+def test_a_record_of_an_older_pacemark_still_loads_and_says_what_it_does_not_tell(tmp_path: Path) -> None:
+    runs = [run_directory(tmp_path, number) for number in range(2)]
+    for run, kind in zip(runs, ("external", "stack"), strict=True):
+        record = RunRecord.load_from(run)
+        record.fingerprint["gateway"] = kind
+        record.save_to(run)
+    with pytest.raises(NotComparableError) as caught:
+        compare_sides([str(runs[0])], str(runs[1]), THRESHOLD)
+    assert caught.value.differing == ["gateway: external against stack"]
