@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ from pacemark.report.comparison import (
 from pacemark.results.compare import Comparison
 from pacemark.results.sides import NotComparableError, Sides, compare_sides
 from pacemark.results.threshold import Threshold, parse_share
+from pacemark.workloads.objective import Basis
+
+
+class BasisName(StrEnum):
+    """What latencies are counted from."""
+
+    ELAPSED = "elapsed"
+    RESPONSE = "response"
 
 
 def compare(
@@ -47,6 +56,12 @@ def compare(
             "[default: 50% at p95]",
         ),
     ] = None,
+    basis: Annotated[
+        BasisName,
+        typer.Option(
+            help="Count latencies from sending, or from when the request was due.", show_default=True
+        ),
+    ] = BasisName.ELAPSED,
     force: Annotated[
         bool, typer.Option("--force", help="Compare even what is not of the same kind.")
     ] = False,
@@ -77,7 +92,7 @@ def compare(
         "error": error,
     }
     try:
-        sides = _compared(sources, given, noise, force=force)
+        sides = _compared(sources, given, noise, basis.value, force=force)
     except PacemarkError as why:
         _tell_refusal(why, as_json=as_json, markdown=markdown)
         # Else the files would go on telling of an earlier comparison.
@@ -101,13 +116,18 @@ def compare(
 
 
 def _compared(
-    sources: Sequence[str], given: Mapping[str, str | None], noise: str | None, *, force: bool
+    sources: Sequence[str],
+    given: Mapping[str, str | None],
+    noise: str | None,
+    basis: Basis,
+    *,
+    force: bool,
 ) -> Sides:
     if len(sources) < 2:
         raise InputError("compare needs a baseline and what to compare with it", "give BASELINE... CURRENT")
     thresholds = [Threshold.parse(metric, text) for metric, text in given.items() if text is not None]
     told = None if noise is None else parse_share(noise)
-    return compare_sides(sources[:-1], sources[-1], thresholds, told=told, force=force)
+    return compare_sides(sources[:-1], sources[-1], thresholds, told=told, basis=basis, force=force)
 
 
 def _tell_refusal(why: PacemarkError, *, as_json: bool, markdown: bool) -> None:

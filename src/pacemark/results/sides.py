@@ -10,7 +10,9 @@ from pacemark.results.compare import Comparison, Past, compare, differences
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.history import earlier
 from pacemark.results.record import RECORD_FILE, RunRecord
+from pacemark.results.statistics import latency_figures
 from pacemark.results.threshold import Threshold
+from pacemark.workloads.objective import Basis
 
 
 class NotComparableError(RunError):
@@ -67,16 +69,18 @@ def compare_sides(
     thresholds: Sequence[Threshold],
     *,
     told: float | None = None,
+    basis: Basis = "elapsed",
     force: bool = False,
 ) -> Sides:
     """Compare what the texts name; several runs on a side tell the noise between runs.
 
     So do the earlier runs of their kind, where the current ones lie in a results folder with a history. Of a
-    folder, invalid runs are left out, and those that are compared on the other side. ``told`` is as in
-    ``compare``.
+    folder, invalid runs are left out, and those that are compared on the other side. ``told`` and ``basis``
+    are as in ``compare``.
 
     Raises:
-        InputError: a text names nothing that can be compared, or one run is given twice on a side.
+        InputError: a text names nothing that can be compared, one run is given twice on a side, or response
+            is asked for of samples that do not tell it.
         NotComparableError: the runs differ in kind, and no ``force``.
         RunError: a run that was named is invalid, or all of a folder are.
     """
@@ -87,8 +91,10 @@ def compare_sides(
     notes = [f"{path} has no fingerprint: is it of the same kind?" for path in (*before.bare, *after.bare)]
     notes += [*before.notes, *after.notes]
     notes += [f"compared by force, though they differ in {line}" for line in differing]
-    past = {} if differing else _past(before, after)
-    comparison = compare(before.digests, after.digests, thresholds, past=past, told=told)
+    if basis == "response":
+        _require_response(before, after)
+    past = {} if differing else _past(before, after, basis)
+    comparison = compare(before.digests, after.digests, thresholds, past=past, told=told, basis=basis)
     return Sides(before, after, comparison.model_copy(update={"notes": [*comparison.notes, *notes]}))
 
 
@@ -162,12 +168,21 @@ def _are_equal(one: Digest, other: Digest) -> bool:
     return (one.start_ms, one.end_ms) == (other.start_ms, other.end_ms) and one.cells.equals(other.cells)
 
 
-def _past(before: Side, after: Side) -> Past:
-    """What the history beside the current runs tells; none of the runs that are compared."""
+def _require_response(*sides: Side) -> None:
+    for side in sides:
+        for path, digest in zip(side.paths, side.digests, strict=True):
+            if not latency_figures(digest.without_lifetimes(), "response").count:
+                raise InputError(f"{path} does not say when requests were due", "compare --basis elapsed")
+
+
+def _past(before: Side, after: Side, basis: Basis) -> Past:
+    """What the history beside the current runs tells; none of the runs that are compared. Of latencies it
+    has elapsed only."""
     if not after.records or after.bare:
         return {}
     compared = {record.started for record in (*before.records, *after.records)}
-    return earlier(after.paths[0], after.records[0], without=compared)
+    past = earlier(after.paths[0], after.records[0], without=compared)
+    return {key: past[key] for key in past if basis == "elapsed" or key[1] in ("throughput", "error")}
 
 
 def _differing(before: Side, after: Side) -> list[str]:

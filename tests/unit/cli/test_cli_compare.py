@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from pacemark.commands.compare import compare
-from pacemark.errors import PacemarkError
+from pacemark.commands.compare import BasisName, compare
+from pacemark.errors import InputError, PacemarkError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
 
@@ -65,3 +65,25 @@ def test_a_threshold_that_cannot_be_read_is_told_there_too(runs: Path) -> None:
     with pytest.raises(PacemarkError):
         compare([str(runs / "base"), str(runs / "current")], p95="ten", junit_file=xml)
     assert "<error" in xml.read_text(encoding="utf-8")
+
+
+def test_response_is_compared_where_it_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every request takes 20 ms; in the second file each starts 180 ms late."""
+    paths = []
+    for late_ms in (0, 180):
+        rows = [f"{n * 50},20,GET /tools,true,{late_ms}" for n in range(400)]
+        path = tmp_path / f"late{late_ms}.jtl"
+        path.write_text("\n".join(["timeStamp,elapsed,label,success,late_ms", *rows, ""]))
+        paths.append(str(path))
+    found = {}
+    for basis in BasisName:
+        compare(paths, p95="10%", noise="12%", basis=basis, as_json=True)
+        found[basis] = json.loads(capsys.readouterr().out)
+    assert [found[basis]["verdict"] for basis in ("elapsed", "response")] == ["inconclusive", "worse"]
+    (p95,) = (c for c in found[BasisName.RESPONSE]["changes"] if not c["label"] and c["metric"] == "p95")
+    assert (p95["baseline"], p95["current"]) == (20, 200)
+
+
+def test_response_that_is_not_known_is_refused(runs: Path) -> None:
+    with pytest.raises(InputError, match="base does not say when requests were due"):
+        compare([str(runs / "base"), str(runs / "current")], basis=BasisName.RESPONSE)
