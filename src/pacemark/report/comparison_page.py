@@ -30,9 +30,10 @@ def render(sides: Sides, *, title: str) -> str:
         "baseline": merge(sides.baseline.digests).without_lifetimes(),
         "current": merge(sides.current.digests).without_lifetimes(),
     }
-    views = [{"name": words.ALL_LABELS, "charts": side_charts(pooled)}]
+    basis = sides.comparison.basis
+    views = [{"name": words.ALL_LABELS, "charts": side_charts(pooled, basis)}]
     views += [
-        {"name": label, "charts": side_charts({side: one.only(label) for side, one in pooled.items()})}
+        {"name": label, "charts": side_charts({side: one.only(label) for side, one in pooled.items()}, basis)}
         for label in _shown(pooled["baseline"], pooled["current"])
     ]
     return rendered(

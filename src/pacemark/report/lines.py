@@ -8,6 +8,7 @@ import polars as pl
 
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import percentile_curve, timeline
+from pacemark.workloads.objective import Basis
 
 MOST_POINTS = 200
 _DASHED = {"baseline": True}
@@ -42,17 +43,17 @@ def line_chart(
     }
 
 
-def side_charts(sides: Mapping[str, Digest]) -> list[Chart]:
+def side_charts(sides: Mapping[str, Digest], basis: Basis) -> list[Chart]:
     """Percentile curves, latencies and rates of both sides over one another; runs of a side pooled."""
-    return [_curves(sides), *_over_time(sides)]
+    return [_curves(sides, basis), *_over_time(sides, basis)]
 
 
-def _curves(sides: Mapping[str, Digest]) -> Chart:
+def _curves(sides: Mapping[str, Digest], basis: Basis) -> Chart:
     points: dict[str, dict[float, int]] = {}
     names: dict[float, str] = {}
     for side, digest in sides.items():
         points[side] = {}
-        for percent, ms in percentile_curve(digest).iter_rows():
+        for percent, ms in percentile_curve(digest, basis=basis).iter_rows():
             share = percent if percent < 100 else 100 - 100 / (digest.count + 1)
             x = round(-math.log10(1 - share / 100), 6)
             points[side][x] = ms
@@ -62,8 +63,8 @@ def _curves(sides: Mapping[str, Digest]) -> Chart:
     return line_chart("curve", "curve", "latency, ms", xs, series, names=[names[x] for x in xs])
 
 
-def _over_time(sides: Mapping[str, Digest]) -> list[Chart]:
-    tables = {side: timeline(digest, max_points=MOST_POINTS) for side, digest in sides.items()}
+def _over_time(sides: Mapping[str, Digest], basis: Basis) -> list[Chart]:
+    tables = {side: timeline(digest, basis=basis, max_points=MOST_POINTS) for side, digest in sides.items()}
     xs = sorted({x for table in tables.values() for x in table["at_s"]})
     grid = pl.DataFrame({"at_s": xs}, schema={"at_s": pl.Float64})
     joined = {

@@ -1,6 +1,7 @@
 """What `pacemark compare` leaves behind when there is nothing to compare."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -75,10 +76,15 @@ def test_response_is_compared_where_it_is_known(tmp_path: Path, capsys: pytest.C
         path = tmp_path / f"late{late_ms}.jtl"
         path.write_text("\n".join(["timeStamp,elapsed,label,success,late_ms", *rows, ""]))
         paths.append(str(path))
-    found = {}
+    found, page = {}, tmp_path / "c.html"
     for basis in BasisName:
-        compare(paths, p95="10%", noise="12%", basis=basis, as_json=True)
+        compare(paths, p95="10%", noise="12%", basis=basis, as_json=True, html_file=page)
         found[basis] = json.loads(capsys.readouterr().out)
+        (data,) = re.findall(r'id="data">(.*?)</script>', page.read_text(encoding="utf-8"))
+        curve = json.loads(data)["views"][0]["charts"][0]
+        assert max(curve["series"][1]["values"], key=lambda ms: ms or 0) == (
+            20 if basis == "elapsed" else 200
+        )
     assert [found[basis]["verdict"] for basis in ("elapsed", "response")] == ["inconclusive", "worse"]
     (p95,) = (c for c in found[BasisName.RESPONSE]["changes"] if not c["label"] and c["metric"] == "p95")
     assert (p95["baseline"], p95["current"]) == (20, 200)
