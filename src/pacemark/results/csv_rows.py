@@ -3,6 +3,7 @@
 A stretch that does not add up is read again record by record, to name the line at fault.
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +30,8 @@ from pacemark.results.columns import (
 )
 
 STRAY_QUOTE = "a quote is out of place, or a quoted field never ends"
+_STRAY_RETURN = "a carriage return stands within a line"
+_NO_TEXT = "is not UTF-8"
 _DELIMITERS = ",\t;|"
 _CUT = ("", "n", "nu", "nul")
 """What a last field that a kill cut off may be."""
@@ -66,6 +69,8 @@ class Header:
             InputError: it is neither a header nor a sample in JMeter's default order, lacks a column that
                 every JTL needs, or names one twice.
         """
+        if b"\r" in raw:
+            raise InputError(f"{path}, line 1: {_STRAY_RETURN}", "end the lines with \\n or \\r\\n")
         text = raw.decode("utf-8", "replace")
         choices = [(_split(text, delimiter), delimiter) for delimiter in _delimiters(text)]
         columns, delimiter = max(choices, key=lambda choice: len(set(REQUIRED) & set(choice[0])))
@@ -89,6 +94,8 @@ class CsvRows:
         field = rb'(?:"(?:[^"]|"")*+"|[^"\r\n' + mark + rb"]*+)"
         self._field = re.compile(rb"(?:^|" + mark + rb")(" + field + rb")")
         self._record = re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r?\n|\Z)")
+        quoted = rb"(?<![^\n" + mark + rb'])"[^"]*+(?:""[^"]*+)*+"(?![^\r\n' + mark + rb"])"
+        self._quoted = re.compile(rb'(?:[^"]*+' + quoted + rb')*+[^"]*+')
         self._some_failed = True
         """Texts are only read with the rest where there were failures lately: they cost a third more."""
         self._are_numbers = True
@@ -100,6 +107,8 @@ class CsvRows:
         Raises:
             FaultError: a record cannot be read; it says which.
         """
+        if not self._is_in_form(stretch):
+            raise self._diagnosis(stretch, STRAY_QUOTE)
         if self._are_numbers and (read := self._read_numbers(stretch)):
             return read
         try:
@@ -116,10 +125,25 @@ class CsvRows:
         return self._record.fullmatch(text) is not None
 
     def is_whole(self, tail: bytes) -> bool:
-        """Whether a last line that has no end has all its fields."""
-        if not self._record.fullmatch(tail) or not (fields := self._fields(tail)):
+        """Whether a last line that has no end has all its fields, and its last character all its bytes."""
+        if len(whole_text(tail).encode()) < len(tail) or not self._record.fullmatch(tail):
             return False
+        fields = self._fields(tail)
         return len(fields) == len(self.header.columns) and fields[-1] not in _CUT
+
+    def _is_in_form(self, stretch: bytes) -> bool:
+        """Whether quotes enclose whole fields, and carriage returns outside of them end lines.
+
+        Polars takes any other for text, and may take several rows for one field.
+        """
+        if b'"' in stretch and not self._quoted.fullmatch(stretch):
+            return False
+        if b"\r" not in stretch or stretch.count(b"\r") == stretch.count(b"\r\n"):
+            return True
+        end = 0
+        while end < len(stretch) and (record := self._record.match(stretch, end)):
+            end = record.end()
+        return end == len(stretch)
 
     def _read_numbers(self, stretch: bytes) -> Read | None:
         """As ``read``, where every value is a plain number or text; None where one is not."""
@@ -187,7 +211,8 @@ class CsvRows:
         while position < len(stretch):
             match = self._record.match(stretch, position)
             if match is None:
-                return FaultError(line, STRAY_QUOTE)
+                has_quote = b'"' in stretch[position:].partition(b"\n")[0]
+                return FaultError(line, STRAY_QUOTE if has_quote else _STRAY_RETURN)
             record = match[0].rstrip(b"\r\n")
             if (record != self.header.raw or not record) and (fault := self._fault(record)):
                 return FaultError(line, fault)
@@ -199,7 +224,7 @@ class CsvRows:
         try:
             fields = self._fields(record)
         except UnicodeDecodeError:
-            return "is not UTF-8"
+            return _NO_TEXT
         columns = self.header.columns
         if {"timeStamp", "elapsed"} <= set(fields):
             return "another header, with other columns than the first"
@@ -210,6 +235,18 @@ class CsvRows:
     def _fields(self, record: bytes) -> list[str]:
         fields = self._field.findall(record)
         return [field.removeprefix(b'"').removesuffix(b'"').replace(b'""', b'"').decode() for field in fields]
+
+
+def whole_text(tail: bytes) -> str:
+    """The text of a last line, without a character at its end of which bytes are missing.
+
+    Raises:
+        FaultError: it is not UTF-8.
+    """
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(tail)
+    except UnicodeDecodeError as error:
+        raise FaultError(tail.count(b"\n", 0, error.start), _NO_TEXT) from None
 
 
 def end_of_records(block: bytes) -> int:
@@ -229,7 +266,10 @@ def end_of_records(block: bytes) -> int:
 
 
 def _split(text: str, delimiter: str) -> tuple[str, ...]:
-    return tuple(next(csv.reader([text], delimiter=delimiter), []))
+    try:
+        return tuple(next(csv.reader([text], delimiter=delimiter), []))
+    except csv.Error:  # longer than any field may be
+        return ()
 
 
 def _delimiters(text: str) -> str:

@@ -18,7 +18,7 @@ import polars as pl
 from pacemark.errors import InputError
 from pacemark.results import outcomes
 from pacemark.results.columns import NUMBERS, Read, UnreadableError, read_columns, shown
-from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records
+from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records, whole_text
 from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
 MOST_LABELS = 10_000
@@ -199,11 +199,14 @@ class Jtl:
 
     def _is_whole(self, tail: bytes) -> bool:
         """Whether the last line, which has no end, has all its fields; keeps it for the notes when not."""
-        if self._rows.is_whole(tail):
-            return True
+        try:
+            if self._rows.is_whole(tail):
+                return True
+        except FaultError as fault:
+            raise self._at(self._line_at(self._at_byte) + fault.line, fault.what) from None
         if not self._rows.is_record(tail) and any(map(self._rows.is_sample, tail.split(b"\n")[1:])):
             raise self._at(self._line_at(self._at_byte), STRAY_QUOTE)
-        self._partial = shown(tail.decode("utf-8", "replace"))
+        self._partial = shown(whole_text(tail))
         return False
 
     def _xml_reads(self) -> Iterator[Read]:

@@ -85,6 +85,15 @@ def test_a_cut_at_each_byte(tmp_path: Path) -> None:
         assert same(growing.finished(), of_the_file), cut
 
 
+@pytest.mark.parametrize("cut", range(1, 45))
+def test_a_kill_at_any_byte(tmp_path: Path, cut: int) -> None:
+    whole = f"{HEADER}\n{PLAIN}\n{QUOTED}\n".encode()
+    path = tmp_path / "samples.jtl"
+    digest = grown(path, [whole[:-cut]]).finished()
+    assert digest.count == 1 + (cut == 1)
+    assert same(digest, Digest.from_jtl(path))
+
+
 @settings(max_examples=30, deadline=None)
 @given(first=st.integers(0, 3000), late=st.integers(0, 3000))
 @example(first=3000, late=0)

@@ -117,6 +117,25 @@ def test_a_partial_last_line_is_left_out_and_noted(tmp_path: Path, tail: str) ->
     assert digest.notes[0].startswith("a partial last line was left out: '1")
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_last_line_cut_within_a_character_is_partial(tmp_path: Path, missing: int) -> None:
+    cut = f"{COLUMNS}\n{ROW}\n1700,40,GET /\N{ROCKET}".encode()[:-missing]
+    assert Digest.from_jtl(_write(tmp_path, cut)).notes == (
+        "a partial last line was left out: '1700,40,GET /'",
+    )
+
+
+def test_a_last_line_cut_within_the_character_that_ends_it_is_partial(tmp_path: Path) -> None:
+    header = "timeStamp,elapsed,label,success,responseMessage"
+    digest = Digest.from_jtl(_write(tmp_path, f"{header}\n1,1,A,true,OK\n2,2,A,true,zażó".encode()[:-1]))
+    assert (digest.count, digest.notes) == (1, ("a partial last line was left out: '2,2,A,true,zaż'",))
+
+
+def test_a_last_line_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    tail = b'1700,40,"GET\n/caf' + b"\xe9,2"
+    assert "line 4: is not UTF-8" in _refusal(_write(tmp_path, f"{COLUMNS}\n{ROW}\n".encode() + tail))
+
+
 def test_a_last_line_that_only_lacks_its_end_counts(tmp_path: Path) -> None:
     digest = Digest.from_jtl(_write(tmp_path, f"{COLUMNS}\n{ROW}\n{LATER}"))
     assert (digest.count, digest.notes) == (2, ())
@@ -193,6 +212,36 @@ def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
     assert "line 3: a quote is out of place, or a quoted field never ends" in _refusal(_write(tmp_path, torn))
 
 
+TORN = """timeStamp;elapsed;label;responseCode;responseMessage;success;failureMessage;bytes
+1769767200000;5;A;200;OK;true;;1
+1769767200100;5;A;503;Busy;false;"Value in
+1769767200200;5;"GET x, y";200;OK;true;;1
+1769767200300;5;A;200;OK;true;;1
+json";1
+1769767200400;5;A;200;OK;true;;1
+"""
+
+
+def test_a_quote_that_opens_in_one_row_and_closes_in_another_is_refused(tmp_path: Path) -> None:
+    assert "line 3: a quote is out of place" in _refusal(_write(tmp_path, TORN))
+    whole = TORN.replace('"GET x, y"', "GET x, y")
+    assert Digest.from_jtl(_write(tmp_path, whole)).count == 3
+
+
+@pytest.mark.parametrize("message", ['a "b" c', '"a" b', 'a""b', 'a "', '"a"b"'])
+def test_quotes_within_a_text_are_refused(tmp_path: Path, message: str) -> None:
+    row = f"1000,5,A,500,{message},false,,1,1,0"
+    assert "line 3: a quote is out of place" in _refusal(_lines(tmp_path, ROW, row, LATER, LATER))
+
+
+def test_a_carriage_return_within_a_line_is_refused_but_not_within_quotes(tmp_path: Path) -> None:
+    row = "1000,5,A\rB,200,OK,true,,1,1,0"
+    refusal = _refusal(_lines(tmp_path, ROW, row, LATER))
+    assert "line 3: a carriage return stands within a line" in refusal
+    quoted = _lines(tmp_path, ROW, row.replace("A\rB", '"A\rB"'), LATER, end="\r\n")
+    assert Digest.from_jtl(quoted).labels == ("A\rB", "GET /tools")
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     row = b"1,5,caf\xe9,200,OK,true,,1,1,0\n"
     assert "line 2: is not UTF-8" in _refusal(_write(tmp_path, COLUMNS.encode() + b"\n" + row))
@@ -221,6 +270,16 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     assert complaint in _refusal(_write(tmp_path, content))
+
+
+@pytest.mark.parametrize("first", [COLUMNS, ROW.replace("1000", "1769767200123")])
+def test_line_ends_of_another_age_are_refused(tmp_path: Path, first: str) -> None:
+    refusal = _refusal(_write(tmp_path, f"{first}\r{ROW}\r{LATER}\r"))
+    assert refusal.startswith("FILE, line 1: a carriage return stands within a line")
+
+
+def test_a_first_line_beyond_what_a_field_may_hold_is_refused(tmp_path: Path) -> None:
+    assert "FILE is no JTL: its first line is 'aaa" in _refusal(_write(tmp_path, "a" * 200_000 + "\n1\n"))
 
 
 def test_rows_that_are_named_as_parts_of_others_are_pointed_at(tmp_path: Path) -> None:
