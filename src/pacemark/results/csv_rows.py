@@ -94,8 +94,9 @@ class CsvRows:
         field = rb'(?:"(?:[^"]|"")*+"|[^"\r\n' + mark + rb"]*+)"
         self._field = re.compile(rb"(?:^|" + mark + rb")(" + field + rb")")
         self._record = re.compile(field + rb"(?:" + mark + field + rb")*+(?:\r?\n|\Z)")
-        quoted = rb"(?<![^\n" + mark + rb'])"[^"]*+(?:""[^"]*+)*+"(?![^\r\n' + mark + rb"])"
-        self._quoted = re.compile(rb'(?:[^"]*+' + quoted + rb')*+[^"]*+')
+        self._quoted = re.compile(
+            rb'"(?<![^\n' + mark + rb']")[^"]*+(?:""[^"]*+)*+"(?![^\r\n' + mark + rb"])"
+        )
         self._some_failed = True
         """Texts are only read with the rest where there were failures lately: they cost a third more."""
         self._are_numbers = True
@@ -107,12 +108,12 @@ class CsvRows:
         Raises:
             FaultError: a record cannot be read; it says which.
         """
-        if not self._is_in_form(stretch):
+        if (delimiters := self._delimiters(stretch)) is None:
             raise self._diagnosis(stretch, STRAY_QUOTE)
-        if self._are_numbers and (read := self._read_numbers(stretch)):
+        if self._are_numbers and (read := self._read_numbers(stretch, delimiters)):
             return read
         try:
-            return self._read_text(stretch)
+            return self._read_text(stretch, delimiters)
         except (pl.exceptions.PolarsError, UnreadableError) as error:
             raise self._diagnosis(stretch, str(error).partition("\n")[0]) from None
 
@@ -131,26 +132,24 @@ class CsvRows:
         fields = self._fields(tail)
         return len(fields) == len(self.header.columns) and fields[-1] not in _CUT
 
-    def _is_in_form(self, stretch: bytes) -> bool:
-        """Whether quotes enclose whole fields, and carriage returns outside of them end lines.
+    def _delimiters(self, stretch: bytes) -> int | None:
+        """How many delimiters stand outside of quotes; None where quotes do not enclose whole fields, or a
+        carriage return outside of them ends no line.
 
-        Polars takes any other for text, and may take several rows for one field.
+        Polars would take such quotes for text, and may then take several rows for one field.
         """
-        if b'"' in stretch and not self._quoted.fullmatch(stretch):
-            return False
-        if b"\r" not in stretch or stretch.count(b"\r") == stretch.count(b"\r\n"):
-            return True
-        end = 0
-        while end < len(stretch) and (record := self._record.match(stretch, end)):
-            end = record.end()
-        return end == len(stretch)
+        outside = self._quoted.sub(b"", stretch) if b'"' in stretch else stretch
+        if b'"' in outside or (b"\r" in outside and outside.count(b"\r") != outside.count(b"\r\n")):
+            return None
+        return outside.count(self.header.delimiter.encode())
 
-    def _read_numbers(self, stretch: bytes) -> Read | None:
+    def _read_numbers(self, stretch: bytes, delimiters: int) -> Read | None:
         """As ``read``, where every value is a plain number or text; None where one is not."""
         has_parents = PARENT.encode() in stretch
         try:
             wanted = USED if self._some_failed or has_parents else USED - set(TEXTS)
             rows = self._table(stretch, wanted, _AS_NUMBERS)
+            self._require_all_fields(rows, delimiters)
             self._some_failed = not rows["success"].all()
             if self._some_failed and wanted != USED:
                 rows = self._table(stretch, USED, _AS_NUMBERS)
@@ -158,8 +157,9 @@ class CsvRows:
         except (pl.exceptions.PolarsError, UnreadableError):
             return None
 
-    def _read_text(self, stretch: bytes) -> Read:
+    def _read_text(self, stretch: bytes, delimiters: int) -> Read:
         rows, headers = self._table(stretch, USED, {}), 0
+        self._require_all_fields(rows, delimiters)
         if (rows["timeStamp"] == "timeStamp").any():
             stretch, headers = self._without_headers(stretch)
             rows = self._table(stretch, USED, {})
@@ -172,7 +172,6 @@ class CsvRows:
     ) -> pl.DataFrame:
         """The wanted columns, each of its kind or text."""
         columns = self.header.columns
-        last = len(columns) - 1
         at = {name: str(i) for i, name in enumerate(columns) if name in wanted}
         schema = {str(i): kinds.get(name, pl.String) for i, name in enumerate(columns)}
         parsed = pl.scan_csv(
@@ -182,28 +181,24 @@ class CsvRows:
             schema=schema,
             null_values={at[name]: "null" for name in VARIABLES if name in at} if kinds else None,
         )
-        table = parsed.select(
-            *(pl.col(number).alias(name) for name, number in at.items()), ends=pl.col(str(last))
-        ).collect()
-        if table["ends"].null_count() and not self._has_all_fields(stretch, table.height):
-            raise UnreadableError("a row is too short")
-        return table.drop("ends")
+        return parsed.select(pl.col(number).alias(name) for name, number in at.items()).collect()
 
-    def _has_all_fields(self, stretch: bytes, rows: int) -> bool:
-        """Whether no row is short: polars fills short rows with nulls, so count the delimiters."""
-        mark, columns = self.header.delimiter, len(self.header.columns)
-        inside = 0
-        if b'"' in stretch:
-            text = pl.scan_csv(
-                stretch, separator=mark, has_header=False, schema={str(i): pl.String for i in range(columns)}
-            )
-            counts = pl.all().str.count_matches(mark, literal=True).sum()
-            inside = int(text.select(counts).collect().sum_horizontal().item())
-        return stretch.count(mark.encode()) - inside == rows * (columns - 1)
+    def _require_all_fields(self, rows: pl.DataFrame, delimiters: int) -> None:
+        """That no row is short or long: Polars fills up with nulls, and leaves out what is too much."""
+        if delimiters != rows.height * (len(self.header.columns) - 1):
+            raise UnreadableError("a row is too short or too long")
 
     def _without_headers(self, stretch: bytes) -> tuple[bytes, int]:
-        line = re.compile(rb"^" + re.escape(self.header.raw) + rb"\r?\n", re.MULTILINE)
-        return line.subn(b"", stretch) if self.header.raw else (stretch, 0)
+        """The stretch without repeated headers, and how many there were: not those within a quoted text."""
+        if not self.header.raw:
+            return stretch, 0
+        kept, end, quotes, headers = [], 0, 0, 0
+        for line in re.finditer(rb"^" + re.escape(self.header.raw) + rb"\r?\n", stretch, re.MULTILINE):
+            quotes += stretch.count(b'"', end, line.start())
+            is_header = quotes % 2 == 0
+            kept.append(stretch[end : line.start() if is_header else line.end()])
+            headers, end = headers + is_header, line.end()
+        return b"".join([*kept, stretch[end:]]), headers
 
     def _diagnosis(self, stretch: bytes, otherwise: str) -> FaultError:
         """The error for the first record that cannot be read."""

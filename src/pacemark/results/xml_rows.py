@@ -61,7 +61,11 @@ class XmlRows:
         parser = etree.XMLPullParser(
             events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
         )
+        lines = last = 1
         while block := self._file.read(_BLOCK_BYTES):
+            if text := block.rstrip():
+                last = lines + text.count(b"\n")
+            lines += block.count(b"\n")
             try:
                 parser.feed(block)
             except etree.XMLSyntaxError as error:
@@ -71,7 +75,10 @@ class XmlRows:
                 yield self._table()
         try:
             parser.close()
-        except etree.XMLSyntaxError:
+        except etree.XMLSyntaxError as error:
+            # The parser waits for the end of what a torn quote began, be it to the file's end.
+            if error.lineno and error.lineno < last:
+                raise XmlFaultError(error.lineno, f"is no XML: {error.msg}") from None
             self.is_cut = True
         if self._rows:
             yield self._table()

@@ -151,6 +151,13 @@ def test_repeated_headers_are_left_out_and_noted(tmp_path: Path) -> None:
     assert (digest.count, digest.notes) == (2, ("2 repeated header lines left out",))
 
 
+def test_a_header_within_a_message_is_no_header(tmp_path: Path) -> None:
+    message = f'1000,5,"A\n{COLUMNS}\nB",200,OK,true,,1,1,0'
+    digest = Digest.from_jtl(_lines(tmp_path, ROW, COLUMNS, message, COLUMNS, LATER))
+    assert digest.labels == (f"A\n{COLUMNS}\nB", "GET /tools")
+    assert (digest.count, digest.notes) == (3, ("2 repeated header lines left out",))
+
+
 def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
     parent = '1000,42,all,,"Number of samples in transaction : 2, number of failing samples : 1",false,,0,4,0'
     digest = Digest.from_jtl(_lines(tmp_path, ROW, LATER, parent))
@@ -205,6 +212,13 @@ def test_short_rows_are_found_where_the_last_column_may_be_empty(tmp_path: Path)
     whole = '1,1,A,true,\n2,2,A,false,"a, b"\n3,3,A,true,\n'
     assert Digest.from_jtl(_write(tmp_path, f"{header}\n{whole}")).count == 3
     assert "line 5: 4 fields" in _refusal(_write(tmp_path, f"{header}\n{whole}4,4,A,true\n"))
+
+
+@pytest.mark.parametrize("more", [",", ",7", ',"7"'])
+def test_long_rows_are_found_where_columns_are_not_read(tmp_path: Path, more: str) -> None:
+    lines = ["timeStamp,elapsed,label,success,URL", "1,1,A,true,x", f"2,2,A,true,x{more}", "3,3,A,true,x"]
+    refusal = _refusal(_write(tmp_path, "\n".join([*lines, ""])))
+    assert "line 3: 6 fields where the header has 5" in refusal
 
 
 def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
@@ -300,6 +314,23 @@ def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
 def test_ten_thousand_labels_are_read(tmp_path: Path) -> None:
     rows = [f"1000,1,GET /tools/{number},200,OK,true,,1,1,0" for number in range(10_000)]
     assert len(Digest.from_jtl(_lines(tmp_path, *rows, *rows)).labels) == 10_000
+
+
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<testResults version="1.2">
+<sample t="1" ts="1769767200000" lb="A" s="true"/>
+<sample t="2" ts="1769767200001" lb="A" s="true"/>
+<sample t="3" ts="1769767200002" lb="A" s="true"/>
+</testResults>
+"""
+
+
+def test_xml_that_is_damaged_is_not_taken_for_cut(tmp_path: Path) -> None:
+    assert "line 4: is no XML: " in _refusal(_write(tmp_path, XML.replace('ts="1769767200001"', 'ts="1')))
+    for end in range(XML.index("/>") + 2, len(XML)):
+        digest = Digest.from_jtl(_write(tmp_path, XML[:end]))
+        assert digest.count == XML[:end].count("/>")
+        assert any("there is no </testResults>" in note for note in digest.notes) == (end < len(XML) - 1)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
