@@ -210,6 +210,11 @@ test-patient: $(VENV)/.dev
 faults: $(VENV)/.dev ## What is broken on the full stack must be what the report names: ten minutes and more
 	$(BIN)/pytest -m faults
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Damage 10,000 JTLs, and read each as an independent reader does: FILES=10000
+	PACEMARK_FUZZ=$(FILES) $(BIN)/pytest --quiet --capture=no tests/unit/results/test_results_jtl_mutated.py
+FILES ?= 10000
+
 .PHONY: format
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -1,0 +1,525 @@
+"""Damaged JTLs: each is read as an independent reader reads it, or refused with one line.
+
+``PACEMARK_FUZZ=10000`` (``make fuzz``) makes as many files as that, and prints what became of them.
+"""
+
+import csv
+import gzip
+import io
+import os
+import random
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pacemark.errors import Exit, InputError
+from pacemark.results import jtl
+from pacemark.results.digest import Digest
+
+FILES = int(os.environ.get("PACEMARK_FUZZ", "200"))
+T0 = 1_769_767_200_000
+FIRST_MS, LAST_MS = 0, 10**14
+PARENT = "Number of samples in transaction : "
+COLUMNS = (
+    *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType"),
+    *("success", "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency"),
+    *("IdleTime", "Connect"),
+)
+LABELS = ("GET /tools", 'say "hi", twice', "zażółć", "new\nline", "MCP tools/call", "")
+FAILURES = ("", "bad, worse", 'expected "x"\nbut found "y"', "no")
+
+
+# --- files as JMeter writes them --------------------------------------------------------------------------
+
+
+def _rows(draw: random.Random) -> list[dict[str, str]]:
+    rows = []
+    for number in range(draw.randint(1, 12)):
+        ok = draw.random() < 0.7
+        start_ms = T0 + number * draw.choice([1, 100, 1000])
+        values = [
+            *(start_ms, draw.randint(0, 300), draw.choice(LABELS), "200" if ok else "503"),
+            PARENT + "2, number of failing samples : 0" if draw.random() < 0.1 else "OK",
+            *("tg 1-1", "text", "true" if ok else "false", "" if ok else draw.choice(FAILURES)),
+            *(draw.randint(0, 999), 5, 1, draw.randint(1, 9), "http://x/?a=1", 3, 0, draw.randint(0, 1)),
+        ]
+        rows.append(dict(zip(COLUMNS, map(str, values), strict=True)))
+    return rows
+
+
+def _dated(rows: list[dict[str, str]], draw: random.Random) -> None:
+    form = draw.choice(["%Y-%m-%d %H:%M:%S.%f", "%Y/%m/%dT%H:%M:%S", "%m/%d/%y %H:%M:%S"])
+    for row in rows:
+        instant = datetime.fromtimestamp(int(row["timeStamp"]) / 1000, UTC)
+        row["timeStamp"] = instant.strftime(form)[: 23 if "%f" in form else None]
+
+
+def _as_csv(rows: list[dict[str, str]], draw: random.Random) -> bytes:
+    columns = list(COLUMNS)
+    has_header = draw.random() < 0.85
+    if has_header and draw.random() < 0.3:
+        columns = draw.sample(COLUMNS, k=len(COLUMNS))
+    if has_header and draw.random() < 0.2:
+        columns = ["timeStamp", "elapsed", "label", "success"]
+    if has_header and draw.random() < 0.2:
+        columns += ["late_ms", "waited"]
+        rows = [row | {"late_ms": draw.choice(["3", "null", ""]), "waited": "1"} for row in rows]
+    if draw.random() < 0.1:
+        _dated(rows, draw)
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text,
+        columns,
+        extrasaction="ignore",
+        delimiter=draw.choice(",,,;\t|"),
+        lineterminator=draw.choice(["\n", "\r\n"]),
+    )
+    if has_header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8-sig" if draw.random() < 0.1 else "utf-8")
+
+
+def _as_xml(rows: list[dict[str, str]], draw: random.Random) -> bytes:
+    names = {"ts": "timeStamp", "t": "elapsed", "lb": "label", "s": "success", "rc": "responseCode"}
+    names |= {"rm": "responseMessage", "by": "bytes", "ct": "Connect", "na": "allThreads"}
+    text = ['<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n']
+    for row in rows:
+        given_ = " ".join(f"{name}={quoteattr(row[column])}" for name, column in names.items())
+        nested = f'<httpSample {given_}/>\n<sample t="1" ts="{T0}" s="true" lb="in"/>\n' * draw.randint(0, 1)
+        text.append(f"<httpSample {given_}>\n{nested}</httpSample>\n")
+    return "".join([*text, "</testResults>\n"]).encode()
+
+
+def original(seed: int) -> bytes:
+    draw = random.Random(seed)
+    rows = _rows(draw)
+    content = _as_xml(rows, draw) if draw.random() < 0.2 else _as_csv(rows, draw)
+    return gzip.compress(content) if draw.random() < 0.1 else content
+
+
+# --- what happens to files --------------------------------------------------------------------------------
+
+INSERTED = (
+    *(b'"', b'""', b'","', b",", b";", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc5", b"-", b" ", b"#"),
+    *(b"\\", b"&", b"<", b">", b"<!--", b"]]>", b"99999999999", b"null", b"true", b"+", b"1e5", b"0x1"),
+    *(b"\xef\xbb\xbf", b"\x1f\x8b", b"'", b"\n\n", b"   \n", b"\t", "ż".encode(), b"\xe2\x80\xa8"),
+)
+TIMES = (
+    *(b"0", b"1", b"-1", b"1769767200", b"1769767200000000", b"2026-01-30 10:00:00", b"01/30/26 10:00:00"),
+    *(b"2026-02-30 10:00:00", b"2026-01-30T10:00:00.123Z", b"2026-01-30 10:00:00,5", b"", b"now", b"1e12"),
+)
+
+
+def _flip(text: bytes, at: int, by: int) -> bytes:
+    return text[:at] + bytes([text[at] ^ (by % 255 + 1)]) + text[at + 1 :]
+
+
+def _lines(change: Callable[[list[bytes], int, int], object]) -> Callable[[bytes, int, int], bytes]:
+    def changed(text: bytes, at: int, by: int) -> bytes:
+        lines = text.split(b"\n")
+        change(lines, text.count(b"\n", 0, at), by)
+        return b"\n".join(lines)
+
+    return changed
+
+
+def _header(text: bytes, at: int, by: int) -> bytes:
+    end = text.find(b"\n") + 1 or len(text)
+    damages = (
+        text[end:],
+        text[:end].replace(b"elapsed", b"Elapsed") + text[end:],
+        text[:end].replace(b"bytes", b"label") + text[end:],
+        text[:end].replace(b"timeStamp", b'"timeStamp"') + text[end:],
+        text[:end] + text,
+        text[: at % end] + text[end:],
+        text[: at % end] + INSERTED[at % len(INSERTED)] + text[at % end :],
+        text + text[:end],
+    )
+    return damages[by % len(damages)]
+
+
+def _encoding(text: bytes, at: int, by: int) -> bytes:
+    encodings = ("utf-16", "utf-16-le", "latin-1", "cp1250", "utf-8-sig", "utf-7")
+    return text.decode("utf-8", "replace").encode(encodings[by % len(encodings)], "replace")
+
+
+def _gzip(text: bytes, at: int, by: int) -> bytes:
+    packed = gzip.compress(text)
+    damages = (
+        packed,
+        packed[: at % len(packed)],
+        _flip(packed, at % len(packed), at),
+        packed + packed,
+        packed + text[:40],
+        packed[:-4],
+        packed + b"\0" * 9,
+    )
+    return damages[by % len(damages)]
+
+
+def _time(text: bytes, at: int, by: int) -> bytes:
+    found = list(re.finditer(rb"17697672\d{5}", text))
+    if not found:
+        return text
+    one = found[at % len(found)]
+    return text[: one.start()] + TIMES[by % len(TIMES)] + text[one.end() :]
+
+
+def _torn(text: bytes, at: int, by: int) -> bytes:
+    quotes = [match.start() for match in re.finditer(b'"', text)]
+    if not quotes:
+        return text[:at] + b'"' + text[at:]
+    one = quotes[by % len(quotes)]
+    return text[:one] + (b"" if by % 2 else b'"x"') + text[one + 1 :]
+
+
+def _swap(text: bytes, at: int, by: int) -> bytes:
+    old, new = (b",;", b";,", b",\t", b",|", b"\t,", b"; ")[by % 6].decode()
+    return text[:at] + text[at:].replace(old.encode(), new.encode(), 1 + by % 5)
+
+
+MUTATIONS: dict[str, Callable[[bytes, int, int], bytes]] = {
+    "none": lambda text, at, by: text,
+    "byte flipped": _flip,
+    "stretch cut out": lambda text, at, by: text[:at] + text[at + 1 + by % 40 :],
+    "stretch repeated": lambda text, at, by: text[: at + by % 60] + text[at:],
+    "something inserted": lambda text, at, by: text[:at] + INSERTED[by % len(INSERTED)] + text[at:],
+    "end cut off": lambda text, at, by: text[:at],
+    "beginning cut off": lambda text, at, by: text[at:],
+    "line lost": _lines(lambda lines, at, by: lines.pop(at)),
+    "line repeated": _lines(lambda lines, at, by: lines.insert(by % len(lines), lines[at])),
+    "lines shuffled": _lines(lambda lines, at, by: random.Random(by).shuffle(lines)),
+    "file repeated": lambda text, at, by: text + text,
+    "header damaged": _header,
+    "quote torn": _torn,
+    "delimiter swapped": _swap,
+    "time garbled": _time,
+    "encoding changed": _encoding,
+    "packed": _gzip,
+}
+
+
+def mutated(seed: int, mutations: list[tuple[str, int, int]]) -> bytes:
+    text = original(seed)
+    for kind, at, by in mutations:
+        if text:
+            text = MUTATIONS[kind](text, at % len(text), by)
+    return text
+
+
+# --- an independent reader --------------------------------------------------------------------------------
+
+
+@dataclass
+class Books:
+    """What a file holds: by label the samples, errors and milliseconds; and how sure its reader is."""
+
+    labels: dict[str, list[int]] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    bytes: int = 0
+    parents: int = 0
+    fault: str = ""
+    """Why it is to be refused; or where its rest may be left out instead, in ``or_cut``."""
+    or_cut: bool = False
+    is_cut: bool = False
+    """Whether the last line is partial."""
+    unsure: bool = False
+    """Whether it may as well be refused: what is wrong is in no value that counts."""
+
+    def add(self, row: dict[str, str]) -> str:
+        """Count a row; answers what is wrong with it."""
+        is_parent = row.get("responseMessage", "").startswith(PARENT)
+        wrong = _wrong(row)
+        if is_parent:
+            self.parents += 1
+            self.unsure |= bool(wrong)
+            return ""
+        if wrong:
+            return wrong
+        numbers = [row.get(name, "") for name in ("elapsed", "timeStamp", *_LIMITS, *_VARIABLES)]
+        self.unsure |= any("+" in text or text != text.strip(" \t\ufeff") for text in numbers)
+        elapsed, start = int(row["elapsed"]), _instant(row["timeStamp"])
+        sums = self.labels.setdefault(row["label"], [0, 0, 0])
+        for at, more in enumerate((1, row["success"].lower() == "false", elapsed)):
+            sums[at] += more
+        self.starts.append(start)
+        self.ends.append(start + elapsed)
+        self.bytes += int(row.get("bytes", "0"))
+        return ""
+
+
+_LIMITS = {"bytes": 1 << 40, "Connect": 1 << 31, "allThreads": 1 << 31}
+_VARIABLES = {"late_ms": 1 << 30, "waited": 1 << 7}
+
+
+def _wrong(row: dict[str, str]) -> str:
+    if not FIRST_MS <= _instant(row["timeStamp"]) <= LAST_MS:
+        return "timeStamp"
+    if not 0 <= _number(row["elapsed"]) < 1 << 30:
+        return "elapsed"
+    if row["success"].lower() not in ("true", "false"):
+        return "success"
+    if any("\udc80" <= letter <= "\udcff" for letter in row["label"]):
+        return "label"
+    for name, limit in (_LIMITS | _VARIABLES).items():
+        is_null = name in _VARIABLES and row.get(name) in ("", "null")
+        if name in row and not is_null and not abs(_number(row[name])) < limit:
+            return name
+    return ""
+
+
+def _number(text: str) -> float:
+    return int(text) if re.fullmatch(r"\s*[-+]?[0-9]{1,19}\s*", text, re.ASCII) else float("nan")
+
+
+def _instant(text: str) -> float | int:
+    text = text.removeprefix("\ufeff")
+    if (number := _number(text)) == number:
+        return number
+    for length, form in ((19, "%Y-%m-%d %H:%M:%S"), (17, "%m/%d/%y %H:%M:%S")):
+        day, rest = text[:length], text[length:]
+        if length == 19:
+            day = day.replace("/", "-").replace("T", " ", 1)
+        found = re.fullmatch(r"(?:[.,](\d{3}))?(Z|[-+]\d\d:?\d\d)?", rest, re.ASCII)
+        if not found or len(day) < length or (length == 17 and rest) or not day.isascii() or "  " in day:
+            continue
+        try:
+            instant = datetime.strptime(day, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        minutes = 0
+        if found[2] and found[2] != "Z":
+            digits = found[2].replace(":", "")
+            minutes = (int(digits[1:3]) * 60 + int(digits[3:5])) * (-1 if digits[0] == "-" else 1)
+        return round(instant.timestamp()) * 1000 + int(found[1] or 0) - minutes * 60_000
+    return float("nan")
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[str, bool, int]]:
+    """Each record, whether its quotes and line ends are in place, and where the next one begins."""
+    start, at, is_inside, is_sound = 0, 0, False, True
+    while at < len(text):
+        letter, after = text[at], text[at + 1 : at + 2]
+        if letter == '"' and is_inside and after == '"':
+            at += 1
+        elif letter == '"':
+            before = text[at - 1] if at > start else "\n"
+            is_sound &= after in ("", "\n", "\r", delimiter) if is_inside else before in ("\n", delimiter)
+            is_inside = not is_inside
+        elif letter == "\r" and not is_inside:
+            is_sound &= after == "\n"
+        elif letter == "\n" and not is_inside:
+            yield text[start:at].removesuffix("\r"), is_sound, at + 1
+            start, is_sound = at + 1, True
+        at += 1
+    if start < len(text):
+        yield text[start:], is_sound and not is_inside, len(text)
+
+
+def _header_of(text: str) -> tuple[list[str], str] | None:
+    """Columns and delimiter; a file without a header has JMeter's own columns."""
+    required = {"timeStamp", "elapsed", "label", "success"}
+    first = text.partition("\n")[0].rstrip("\r")
+    found = []
+    for delimiter in ",;\t|" + "".join(sorted(set(first))):
+        if delimiter.isascii() and not delimiter.isalnum() and delimiter not in '"._-\r\n':
+            values = next(csv.reader([first], delimiter=delimiter), [])
+            found.append((values, delimiter))
+            if required <= set(values):
+                return values, delimiter
+    if any(required & set(values) for values, _ in found):
+        return None
+    for values, delimiter in found:
+        if len(values) == len(COLUMNS) and not _wrong(dict(zip(COLUMNS, values, strict=True))):
+            return [], delimiter
+    return None
+
+
+def csv_books(content: bytes) -> Books:
+    books = Books()
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    body = text.rstrip("\r\n")
+    books.unsure = bool(re.search("\r(?!\n)", text[len(body) :])) or bool(re.search("[\udc80-\udcff]", body))
+    header = None if "\r" in text.partition("\n")[0].rstrip("\r") else _header_of(text)
+    if header is None:
+        return Books(fault="the header")
+    columns, delimiter = header
+    raw = text.partition("\n")[0].rstrip("\r") if columns else None
+    columns = columns or list(COLUMNS)
+    used = {"timeStamp", "elapsed", "label", "success", "responseMessage", *_LIMITS, *_VARIABLES}
+    used |= {"responseCode", "failureMessage"}
+    if any(columns.count(name) > 1 for name in used):
+        return Books(fault="a column twice")
+    if raw is not None:
+        text = text.partition("\n")[2]
+    ended = text[len(text.rstrip("\r\n")) :].count("\n") > 0
+    text = text.rstrip("\r\n")
+    for record, is_sound, end in _records(text, delimiter):
+        is_last = end == len(text)
+        if not is_sound:
+            books.fault, books.is_cut = "quotes", True
+            rest = text[end - len(record) if is_last else text.rfind(record, 0, end) :].split("\n")[1:]
+            books.or_cut = not any(_is_sample(line, columns, delimiter) for line in rest)
+            return books
+        if record == raw:
+            continue
+        values = next(csv.reader([record], delimiter=delimiter, strict=True), [])
+        if is_last and not ended and (len(values) != len(columns) or values[-1] in ("", "n", "nu", "nul")):
+            books.is_cut = True
+            return books
+        if is_last and not ended and re.search("[\udc80-\udcff]+\\Z", record):
+            books.is_cut = True
+            return books
+        wrong = "the fields" if len(values) != len(columns) else ""
+        if wrong := wrong or books.add(dict(zip(columns, values, strict=True))):
+            books.fault = wrong
+            if not record and not ended:  # an empty line before a partial one
+                books.is_cut = books.or_cut = not any(
+                    _is_sample(line, columns, delimiter) for line in text[end:].split("\n")
+                )
+            return books
+    return books
+
+
+def _is_sample(line: str, columns: list[str], delimiter: str) -> bool:
+    sound = [is_sound for _, is_sound, _ in _records(line, delimiter)]
+    if sound != [True]:
+        return False
+    values = next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    return len(values) == len(columns) and not _wrong(dict(zip(columns, values, strict=True)))
+
+
+XML_NAMES = {"ts": "timeStamp", "t": "elapsed", "lb": "label", "s": "success", "rm": "responseMessage"} | {
+    "by": "bytes",
+    "ct": "Connect",
+    "na": "allThreads",
+    "late_ms": "late_ms",
+    "waited": "waited",
+}
+
+
+def _add_sample(books: Books, sample: ElementTree.Element) -> None:
+    row = {column: sample.get(name, "") for name, column in XML_NAMES.items() if name in sample.attrib}
+    if row.get("responseMessage", "").startswith(PARENT):
+        books.parents += 1
+        for child in sample:
+            if child.tag in ("sample", "httpSample"):
+                _add_sample(books, child)
+    elif {"timeStamp", "elapsed", "label", "success"} <= set(row):
+        books.fault = books.fault or books.add(row)
+    else:
+        books.fault = "an attribute"
+
+
+def xml_books(content: bytes) -> Books:
+    parser = ElementTree.XMLPullParser(events=("start", "end"))
+    books, depth = Books(), 0
+    try:
+        parser.feed(content)
+        for event, element in parser.read_events():
+            depth += 1 if event == "start" else -1
+            is_root = event == "start" and depth == 1
+            if is_root and (element.tag, element.get("version")) != ("testResults", "1.2"):
+                return Books(fault="no testResults")
+            if event == "end" and depth == 1 and element.tag in ("sample", "httpSample"):
+                _add_sample(books, element)
+    except ElementTree.ParseError as error:
+        if error.position[0] <= content.rstrip().count(b"\n"):
+            return Books(fault=str(error))
+        books.is_cut = books.unsure = True
+        return books
+    except (LookupError, ValueError) as error:  # of an encoding that it cannot read
+        return Books(fault=str(error))
+    try:
+        parser.close()
+    except ElementTree.ParseError:
+        books.is_cut = True
+    return books
+
+
+def books_of(content: bytes) -> Books:
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            return Books(fault=str(error))
+    if not content[:4096].strip() or b"\0" in content[:4096] or content.startswith(b"PK\3\4"):
+        return Books(fault="no text")
+    if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<?xml", b"<testResults")):
+        return xml_books(content)
+    return csv_books(content)
+
+
+# --- both ---------------------------------------------------------------------------------------------------
+
+
+def _agree(digest: Digest, books: Books) -> None:
+    found: dict[str, list[int]] = {}
+    for cell in digest.cells.iter_rows(named=True):
+        sums = found.setdefault(cell["label"], [0, 0, 0])
+        more = (cell["count"], cell["count"] * (cell["outcome"] != "ok"), cell["count"] * cell["elapsed_ms"])
+        found[cell["label"]] = [one + other for one, other in zip(sums, more, strict=True)]
+    assert found == books.labels
+    assert digest.parents == books.parents
+    assert (digest.start_ms, digest.end_ms) == (min(books.starts), max(books.ends))
+    assert int(digest.sums["bytes"].sum()) == books.bytes
+    assert any(note.startswith("a partial last line") for note in digest.notes) == books.is_cut
+
+
+def _read(path: Path) -> Digest | InputError:
+    try:
+        return Digest.from_jtl(path)
+    except InputError as error:
+        return error
+
+
+def fate(path: Path, content: bytes) -> str:
+    """Whether the file is ``read`` or ``refused``: rightly, or the test fails."""
+    path.write_bytes(content)
+    books = books_of(content)
+    digest = _read(path)
+    if isinstance(digest, InputError):
+        assert digest.exit_status == Exit.USAGE
+        assert len(str(digest).splitlines()) == 1, str(digest)
+        assert books.fault or books.unsure or not books.starts, f"refused: {digest}"
+        return "refused"
+    assert not books.fault or books.or_cut, f"read, in spite of {books.fault}"
+    _agree(digest, books)
+    return "read"
+
+
+@pytest.mark.timeout(7200)
+def test_each_damaged_file_is_read_exactly_or_refused(tmp_path: Path) -> None:
+    fates: Counter[tuple[str, str]] = Counter()
+    mutation = st.tuples(st.sampled_from(sorted(MUTATIONS)), st.integers(0, 9999), st.integers(0, 9999))
+
+    @settings(max_examples=FILES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        seed=st.integers(0, 1 << 32),
+        mutations=st.lists(mutation, min_size=1, max_size=3),
+        stretch_bytes=st.sampled_from([70, 700, 4 << 20]),
+    )
+    def read_or_refused(seed: int, mutations: list[tuple[str, int, int]], stretch_bytes: int) -> None:
+        with patch.object(jtl, "STRETCH_BYTES", stretch_bytes):
+            came = fate(tmp_path / "samples.jtl", mutated(seed, mutations))
+        for kind in {kind for kind, _, _ in mutations}:
+            fates[kind, came] += 1
+        fates["all", came] += 1
+
+    read_or_refused()
+    assert all(fates["all", came] > FILES / 10 for came in ("read", "refused"))
+    for kind in ("all", *MUTATIONS):
+        print(f"{kind:20} {fates[kind, 'read']:6} read exactly, {fates[kind, 'refused']:6} refused")
