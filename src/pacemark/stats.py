@@ -80,6 +80,7 @@ def answer(question: Question) -> Answer:
     asked_for = record.load.due_between(window.from_s, window.to_s) if record and window else None
     due = None if question.label else asked_for
     interval_ms = question.expected_interval_ms
+    correction = None if interval_ms is None else correct(digest, interval_ms, window)
     return Answer(
         record=record,
         digest=digest,
@@ -92,11 +93,12 @@ def answer(question: Question) -> Answer:
                 window=window or digest.window,
                 due=due,
                 own=_own(question, digest, window or digest.window),
+                corrected=correction.measured.without_lifetimes() if correction else None,
             )
         ],
         notes=measured.notes,
         title=record.title if record else source.name,
-        correction=None if interval_ms is None else correct(digest, interval_ms, window),
+        correction=correction,
     )
 
 

@@ -79,6 +79,10 @@ def report_command(
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="[default: the run, or pacemark-report]")
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(metavar="WORKLOAD", help="Judge samples by its objectives; a run has its own."),
+    ] = None,
     expected_interval: ExpectedInterval = None,
 ) -> None:
     """Write the HTML report, summary.json and summary.md of a run, a JTL or a digest.
@@ -88,12 +92,15 @@ def report_command(
     from pacemark.report.overview import is_results, write_overview
 
     if is_results(source):
-        if out_dir or expected_interval:
+        if out_dir or objectives or expected_interval:
             raise InputError("the page of all runs takes no options", "it is written into the folder itself")
         say(f"{write_overview(source)}")
         return
     interval_ms = None if expected_interval is None else milliseconds(expected_interval)
-    found = answer(Question(source=source, expected_interval_ms=interval_ms))
+    judged_by = None if objectives is None else workload(objectives)
+    found = answer(Question(source=source, workload=judged_by, expected_interval_ms=interval_ms))
+    if found.record and objectives:
+        raise InputError(f"{source} is a run: it has its own objectives", "leave --objectives out")
     directory = out_dir or (source if source.is_dir() else Path("pacemark-report"))
     directory.mkdir(parents=True, exist_ok=True)
     write_all(
@@ -103,6 +110,7 @@ def report_command(
         found.summary,
         title=found.title,
         correction=found.correction,
+        objectives=found.objectives,
     )
     say(f"{directory / 'index.html'}")
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from pacemark.report import wording
 from pacemark.results.digest import LIFETIME, Digest
 from pacemark.results.omission import Correction
 from pacemark.results.outcomes import OK
-from pacemark.results.record import Chart, RunRecord
+from pacemark.results.record import Chart, JudgedObjective, RunRecord
 from pacemark.results.statistics import (
     Summary,
     gathered,
@@ -45,7 +46,11 @@ class Counted(NamedTuple):
 
 
 def chart_data(
-    record: RunRecord | None, digest: Digest, summary: Summary, correction: Correction | None = None
+    record: RunRecord | None,
+    digest: Digest,
+    summary: Summary,
+    correction: Correction | None = None,
+    objectives: Sequence[JudgedObjective] = (),
 ) -> Columns:
     """Everything the charts need, as columns on one grid of time.
 
@@ -71,7 +76,7 @@ def chart_data(
         "window": window,
         "named": record is not None or window[0] > 0,
         "ramp": (0.0, record.load.ramp_up_s) if record and record.load.ramp_up_s else None,
-        "limits": _limits(record, labels),
+        "limits": _limits(wording.judged(record, objectives), labels),
         "latency": latency,
         "log": _is_cramped(latency[bases[0]][0]),
         "curve": {kind.name: _curves(kind, labels) for kind in kinds},
@@ -132,7 +137,7 @@ def _window(digest: Digest, summary: Summary) -> tuple[float, float]:
     return (round(from_s, 3), round(max(to_s, from_s + digest.slice_s), 3))
 
 
-def _limits(record: RunRecord | None, labels: Sequence[str | None]) -> list[Columns]:
+def _limits(objectives: Sequence[JudgedObjective], labels: Sequence[str | None]) -> list[Columns]:
     return [
         {
             "label": labels.index(judged.objective.label),
@@ -140,7 +145,7 @@ def _limits(record: RunRecord | None, labels: Sequence[str | None]) -> list[Colu
             "ms": judged.objective.limit,
             "text": f"{judged.objective.metric} limit {judged.objective.limit:g} ms",
         }
-        for judged in (record.objectives if record else [])
+        for judged in objectives
         if judged.objective.is_latency and judged.objective.label in labels
     ]
 

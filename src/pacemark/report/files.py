@@ -1,6 +1,7 @@
 """The files of a report, in a run's directory."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pacemark.report import html, junit
@@ -9,7 +10,7 @@ from pacemark.report.document import summary_document
 from pacemark.report.markdown import summary_markdown
 from pacemark.results.digest import Digest
 from pacemark.results.omission import Correction
-from pacemark.results.record import RunRecord
+from pacemark.results.record import JudgedObjective, RunRecord
 from pacemark.results.statistics import Summary
 
 
@@ -21,12 +22,14 @@ def write_all(
     *,
     title: str | None = None,
     correction: Correction | None = None,
+    objectives: Sequence[JudgedObjective] = (),
 ) -> None:
     """Write ``summary.json``, ``summary.md``, ``index.html`` and, of a run, ``junit.xml``.
 
     Each file is written whole or not at all. ``digest`` is the whole recording, ``summary`` the measured
     window's. Without a record (a bare JTL) there is no verdict, so no ``junit.xml``; ``title`` is then the
-    file's name. With a ``correction`` its figures stand beside the measured ones, as ``corrected``.
+    file's name, and ``objectives`` are those that were put on it. With a ``correction`` its figures stand
+    beside the measured ones, as ``corrected``.
 
     Raises:
         OSError: ``directory`` cannot be written to.
@@ -34,10 +37,12 @@ def write_all(
     title = title or (record.title if record else directory.name)
     corrected = correction.figures if correction else None
     write_text(directory / "summary.json", json.dumps(summary_document(summary, corrected), indent=2) + "\n")
-    write_text(directory / "summary.md", summary_markdown(record, summary, title=title, corrected=corrected))
+    told = summary_markdown(record, summary, title=title, corrected=corrected, objectives=objectives)
+    write_text(directory / "summary.md", told)
     if record:
         write_bytes(directory / "junit.xml", junit.junit_xml(record))
-    html.write(directory / "index.html", record, digest, summary, title=title, correction=correction)
+    page = directory / "index.html"
+    html.write(page, record, digest, summary, title=title, correction=correction, objectives=objectives)
 
 
 def write_without_samples(directory: Path, record: RunRecord) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate
@@ -20,7 +21,7 @@ from pacemark.report.failures import failures
 from pacemark.results import verdict as limits
 from pacemark.results.digest import Digest
 from pacemark.results.omission import Correction
-from pacemark.results.record import RunRecord, Section
+from pacemark.results.record import JudgedObjective, RunRecord, Section
 from pacemark.results.statistics import Summary
 
 MAX_FAILURES = 60
@@ -42,13 +43,15 @@ def render(
     *,
     title: str,
     correction: Correction | None = None,
+    objectives: Sequence[JudgedObjective] = (),
 ) -> str:
-    """The page as text. ``record`` is None for samples that came without a run: no verdict, no target.
+    """The page as text. ``record`` is None for samples that came without a run: no verdict, no target, and
+    ``objectives`` are those that were put on them.
 
     Everything a server, a user or a machine wrote is escaped; scripts and styles are the page's own and
     allowed by their hash alone, and the content security policy allows nothing else.
     """
-    data = chart_data(record, digest, summary, correction)
+    data = chart_data(record, digest, summary, correction, objectives)
     failed = failures(summary)
     lead, others = _in_order(record)
     return rendered(
@@ -56,6 +59,7 @@ def render(
         "charts.js",
         title=title,
         record=record,
+        objectives=wording.judged(record, objectives),
         digest=digest,
         summary=summary,
         data=embedded_json(data),
@@ -80,9 +84,11 @@ def write(
     *,
     title: str,
     correction: Correction | None = None,
+    objectives: Sequence[JudgedObjective] = (),
 ) -> None:
     """Write the page to ``path``, whole or not at all."""
-    write_text(path, render(record, digest, summary, title=title, correction=correction))
+    page = render(record, digest, summary, title=title, correction=correction, objectives=objectives)
+    write_text(path, page)
 
 
 class Placed(NamedTuple):

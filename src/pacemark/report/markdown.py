@@ -25,18 +25,24 @@ LATENCIES = {"p50": "p50 ms", "p90": "p90 ms", "p95": "p95 ms", "p99": "p99 ms",
 
 
 def summary_markdown(
-    record: RunRecord | None, summary: Summary | None, *, title: str, corrected: Corrected | None = None
+    record: RunRecord | None,
+    summary: Summary | None,
+    *,
+    title: str,
+    corrected: Corrected | None = None,
+    objectives: Sequence[JudgedObjective] = (),
 ) -> str:
     """The run on half a page: the verdict and why, the objectives, the figures by label, what went wrong.
     What the system did meanwhile is in the HTML page.
 
-    ``summary`` is None for a run without samples.
+    ``summary`` is None for a run without samples; ``objectives`` are those put on samples without a run.
     """
+    judged = wording.judged(record, objectives)
     parts = [
         f"## {MARKS[wording.verdict(record)]} {wording.verdict_word(record).upper()}: {escaped(title)}",
-        escaped(wording.headline(record)),
+        escaped(wording.headline(record, objectives)),
         "\n".join(_reasons(record)),
-        _objectives(record.objectives) if record and record.objectives else "",
+        _objectives(judged) if judged else "",
         *(_section(one) for one in (record.sections if record else []) if not one.is_background),
         _stages(wording.steady_stages(record)),
         *((_by_label(summary), _corrected(corrected), _failures(summary)) if summary else ()),

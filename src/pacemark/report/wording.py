@@ -1,5 +1,7 @@
 """The sentences that every form of the report shares."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pacemark.report.numerals import clock, milliseconds, plain
@@ -33,23 +35,33 @@ def verdict_word(record: RunRecord | None) -> str:
     return record.verdict if record else "no verdict"
 
 
-def headline(record: RunRecord | None) -> str:
-    """What the verdict means, as one sentence."""
+def headline(record: RunRecord | None, objectives: Sequence[JudgedObjective] = ()) -> str:
+    """What the verdict means, or what came of the objectives put on samples alone, as one sentence."""
     if record is None:
+        if objectives:
+            return f"These are samples alone, without a run: {_outcomes(objectives)}"
         return "These are samples alone, without a run's objectives: figures to read, nothing judged."
     if record.verdict == "invalid":
         return "This run says nothing about the gateway: its figures are not a baseline."
-    of = {"met": 0, "missed": 0, "not judged": 0}
-    for judged in record.objectives:
-        of[judged.outcome] += 1
-    if of["missed"]:
-        return f"{of['missed']} of {_objectives(len(record.objectives))} missed."
-    if record.verdict == "fail":
+    if record.verdict == "fail" and not any(one.outcome == "missed" for one in record.objectives):
         return "No objective was missed, but the run failed for the reason below."
+    told = _outcomes(record.objectives)
+    return f"{told[0].upper()}{told[1:]}"
+
+
+def judged(record: RunRecord | None, objectives: Sequence[JudgedObjective]) -> Sequence[JudgedObjective]:
+    """A run's own objectives; of samples without one those that were put on them."""
+    return record.objectives if record else objectives
+
+
+def _outcomes(objectives: Sequence[JudgedObjective]) -> str:
+    of = Counter(one.outcome for one in objectives)
+    if of["missed"]:
+        return f"{of['missed']} of {_objectives(len(objectives))} missed."
     if of["not judged"]:
         return f"{_objectives(of['met'])} met, {of['not judged']} not judged."
     met = of["met"]
-    return "The objective was met." if met == 1 else f"All {met} objectives were met."
+    return "the objective was met." if met == 1 else f"all {met} objectives were met."
 
 
 def reasons(record: RunRecord | None) -> list[Reason]:

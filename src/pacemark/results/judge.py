@@ -8,9 +8,9 @@ from typing import NamedTuple
 import polars as pl
 
 from pacemark.results.digest import NO_SLOT, Digest
-from pacemark.results.record import JudgedObjective, LatencyFigures, Window
-from pacemark.results.statistics import PERCENTS, Figures, figures, samples_beyond
-from pacemark.workloads.objective import OWN, Basis, Objective
+from pacemark.results.record import CountedFrom, JudgedObjective, LatencyFigures, Window
+from pacemark.results.statistics import PERCENTS, Figures, figures, latency_figures, samples_beyond
+from pacemark.workloads.objective import OWN, Objective
 
 LEAST_BEYOND = 20
 """Samples that must lie beyond a percentile's rank for its value to mean something."""
@@ -39,22 +39,25 @@ def judge(
     window: Window,
     due: float | None,
     own: Mapping[tuple[str, str], Own] = MappingProxyType({}),
+    corrected: Digest | None = None,
 ) -> list[JudgedObjective]:
     """Judge each objective on a digest that was cut to the measured window.
 
-    An objective on ``response`` is judged on ``elapsed`` where the response of any of its samples is
-    unknown; ``basis`` says which it was. A percentile with fewer than ``LEAST_BEYOND`` samples beyond it is
-    not judged, nor is anything without samples.
+    An objective on ``response`` is judged on ``corrected``, or without it on ``elapsed``, where the response
+    of any of its samples is unknown; ``basis`` says which it was. A percentile with fewer than
+    ``LEAST_BEYOND`` samples beyond it is not judged, nor is anything without samples. Those that a correction
+    added do not count: they were reckoned from the others and are no evidence of their own.
 
     Args:
         window: the measured window as it was planned. The digest's own may be rounded outward to slices.
         due: samples that were planned in ``window``, None where nothing was: the 100 % of a rate.
         own: the figures that samples alone do not tell, by metric, or PromQL expression, and unit.
+        corrected: ``digest`` as ``omission.corrected`` makes it.
     """
     return [
         _judged_own(objective, own)
         if objective.metric in OWN or objective.promql
-        else _judged(objective, digest, window, due)
+        else _judged(objective, digest, window, due, corrected)
         for objective in objectives
     ]
 
@@ -62,14 +65,15 @@ def judge(
 def one_line(judged: JudgedObjective) -> str:
     """``p95 231 ms, limit < 200 ms (GET /tools)``: metric, value, limit and label."""
     objective = judged.objective
+    metric = f"corrected {objective.metric}" if judged.basis == "corrected" else objective.metric
     label = objective.of or "all samples"
     unit = "" if objective.unit in ("/s", "") else " "
     limit = f"limit {objective.comparison} {objective.limit:g}{unit}{objective.unit}"
     if judged.outcome == "not judged":
-        return f"{objective.metric} not judged, {limit} ({label}): {judged.why}"
+        return f"{metric} not judged, {limit} ({label}): {judged.why}"
     value = "unknown" if judged.value is None else _shown(judged.value, objective)
     why = f": {judged.why}" if judged.why else ""
-    return f"{objective.metric} {value}{unit}{objective.unit}, {limit} ({label}){why}"
+    return f"{metric} {value}{unit}{objective.unit}, {limit} ({label}){why}"
 
 
 def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
@@ -92,7 +96,9 @@ def _uncertain(found: Own, unit: str) -> str:
     return f"it may be {where}" + (f"; {found.why}" if found.why else "")
 
 
-def _judged(objective: Objective, digest: Digest, window: Window, due: float | None) -> JudgedObjective:
+def _judged(
+    objective: Objective, digest: Digest, window: Window, due: float | None, corrected: Digest | None
+) -> JudgedObjective:
     label = objective.label
     if label is not None:
         digest = digest.only(label)
@@ -101,18 +107,21 @@ def _judged(objective: Objective, digest: Digest, window: Window, due: float | N
         return _not_judged(objective, why)
     found = figures(digest)
     if objective.is_latency:
-        return _judged_latency(objective, found)
+        return _judged_latency(objective, found, corrected)
     if objective.metric == "errors":
         return _decided(objective, found.errors * 100 / found.count)
     return _judged_rate(objective, digest, window, due)
 
 
-def _judged_latency(objective: Objective, found: Figures) -> JudgedObjective:
+def _judged_latency(objective: Objective, found: Figures, corrected: Digest | None) -> JudgedObjective:
     metric = objective.metric
-    basis: Basis = "elapsed"
+    basis: CountedFrom = "elapsed"
     latencies: Figures | LatencyFigures = found
     if objective.basis == "response" and found.response and found.response.count == found.count:
         basis, latencies = "response", found.response
+    elif objective.basis == "response" and corrected is not None:
+        estimated = corrected if objective.label is None else corrected.only(objective.label)
+        basis, latencies = "corrected", latency_figures(estimated, "response")
     value = float(getattr(latencies, metric))
     if metric in PERCENTS and (beyond := samples_beyond(found.count, PERCENTS[metric])) < LEAST_BEYOND:
         why = f"{beyond} of {found.count} samples lie beyond {metric}, it takes {LEAST_BEYOND}"
@@ -138,7 +147,7 @@ def _paced(digest: Digest) -> int:
     return int(digest.cells.filter(pl.col("waited").ne_missing(NO_SLOT))["count"].sum())
 
 
-def _decided(objective: Objective, value: float, basis: Basis | None = None) -> JudgedObjective:
+def _decided(objective: Objective, value: float, basis: CountedFrom | None = None) -> JudgedObjective:
     outcome = "met" if objective.allows(value) else "missed"
     return JudgedObjective.model_validate(
         {"objective": objective, "value": value, "outcome": outcome, "basis": basis}
@@ -146,7 +155,7 @@ def _decided(objective: Objective, value: float, basis: Basis | None = None) -> 
 
 
 def _not_judged(
-    objective: Objective, why: str, value: float | None = None, basis: Basis | None = None
+    objective: Objective, why: str, value: float | None = None, basis: CountedFrom | None = None
 ) -> JudgedObjective:
     return JudgedObjective(objective=objective, value=value, outcome="not judged", basis=basis, why=why)
 

@@ -70,9 +70,10 @@ def corrected(digest: Digest, interval_ms: float) -> Digest:
 
 @dataclass(frozen=True)
 class Correction:
-    """``digest`` is the whole recording, ``figures`` those of the window, both corrected."""
+    """``digest`` is the whole recording, ``measured`` the window, ``figures`` those of it; all corrected."""
 
     digest: Digest
+    measured: Digest
     figures: Corrected
 
 
@@ -89,7 +90,7 @@ def correct(digest: Digest, interval_ms: float, window: Window | None = None) ->
         total=latency_figures(measured.without_lifetimes(), "response"),
         labels={label: latency_figures(measured.only(label), "response") for label in digest.labels},
     )
-    return Correction(every, figures)
+    return Correction(every, measured, figures)
 
 
 def _stretches(cells: pl.DataFrame) -> Iterator[pl.DataFrame]:

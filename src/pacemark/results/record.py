@@ -13,6 +13,8 @@ from pacemark.workloads.objective import Objective
 RECORD_FILE = "run.json"
 
 Verdict = Literal["pass", "fail", "invalid"]
+CountedFrom = Literal["response", "elapsed", "corrected"]
+"""What a latency was counted from; ``corrected`` is an estimate of response (``omission``)."""
 
 
 class Record(BaseModel):
@@ -39,7 +41,7 @@ class JudgedObjective(Record):
     objective: Objective
     value: float | None
     outcome: Literal["met", "missed", "not judged"]
-    basis: Literal["response", "elapsed"] | None = None
+    basis: CountedFrom | None = None
     """What the value was counted from: None for errors and rate."""
     why: str = ""
     """For ``not judged``: the reason. Else what more there is to know of the value, if anything."""

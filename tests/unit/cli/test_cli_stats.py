@@ -105,6 +105,40 @@ def test_objectives_may_be_put_on_either_latency(tmp_path: Path) -> None:
     }
 
 
+def _frozen(path: Path) -> Path:
+    """1,000 samples of 1 ms, then 20 threads that wait 3 s for one each, 95 ms apart by their interval."""
+    rows = [(n * 5, 1) for n in range(1000)] + [(5000 + n * 5, 3000 - n * 5) for n in range(20)]
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(f"{at},{ms},a,true\n" for at, ms in rows))
+    return path
+
+
+def test_objectives_on_response_are_put_on_the_corrected_latencies(tmp_path: Path) -> None:
+    path = _frozen(tmp_path / "samples.jtl")
+    rest = workload("rest_api_baseline")
+    texts = ("elapsed p95 < 200 ms", "response p95 < 200 ms", "a: p95 < 200 ms")
+    asked = rest.model_copy(update={"objectives": objectives_for(rest, (), texts)})
+    found = answer(Question(source=path, workload=asked, expected_interval_ms=95))
+    assert found.correction is not None
+    p95 = found.correction.figures.total.p95
+    assert {(one.basis, one.value, one.outcome) for one in found.objectives if one.basis} == {
+        ("elapsed", 1.0, "met"),
+        ("corrected", p95, "missed"),
+    }
+    assert [one.basis for one in found.objectives].count("corrected") == 2
+    assert found.exit_status == Exit.MISSED
+    assert any(line.startswith(f"corrected p95 {p95} ms, limit < 200 ms (a)") for line in found.failures)
+
+
+def test_added_samples_are_no_evidence_for_a_percentile(tmp_path: Path) -> None:
+    """Of 399 samples 19 lie beyond p95, however many a correction adds."""
+    path = tmp_path / "samples.jtl"
+    rows = (f"{n * 10},{3000 if n > 390 else 1},a,true\n" for n in range(399))
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
+    asked = Question(source=path, workload=workload("rest_api_baseline"), expected_interval_ms=10)
+    (p95, *_) = answer(asked).objectives
+    assert (p95.basis, p95.outcome) == ("corrected", "not judged")
+
+
 @pytest.mark.parametrize(
     ("asked", "complaint"),
     [

@@ -10,12 +10,14 @@ from lxml import etree
 from lxml.html import HtmlElement, document_fromstring
 from report_examples import HOSTILE, Run
 
-from pacemark.report import html, numerals
+from pacemark.report import html, numerals, wording
 from pacemark.report.charts import chart_data
+from pacemark.report.markdown import summary_markdown
 from pacemark.results.digest import Digest
 from pacemark.results.omission import correct
-from pacemark.results.record import LatencyFigures, RunRecord
+from pacemark.results.record import JudgedObjective, LatencyFigures, RunRecord
 from pacemark.results.statistics import Figures, Summary, summarize
+from pacemark.workloads.objective import Objective
 
 KEYS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
@@ -211,6 +213,20 @@ def test_corrected_latencies_are_labelled_and_stand_beside_the_measured(tmp_path
     assert data["curve"]["corrected"][0]["count"] == 59
     assert data["curve"]["elapsed"][0]["count"] == 50
     assert {len(data["latency"][basis][0]["p95"]) for basis in data["bases"]} == {len(data["at"])}
+
+
+def test_objectives_put_on_samples_name_what_they_were_counted_from(passed: Run) -> None:
+    objective = Objective.parse("p95 < 200 ms")
+    judged = JudgedObjective(objective=objective, value=2005, outcome="missed", basis="corrected")
+    root = document_fromstring(
+        html.render(None, passed.digest, passed.summary, title="samples.jtl", objectives=[judged])
+    )
+    (row,) = root.xpath("//section[@id='objectives']//tbody/tr")
+    assert text_of(row) == "missed Corrected p95 all labels 2,005 ms < 200 ms"
+    told = summary_markdown(None, passed.summary, title="samples.jtl", objectives=[judged])
+    assert "| Corrected p95 | all | 2,005 ms | &#60; 200 ms | ❌ missed |" in told
+    assert "without a run&#58; 1 of 1 objective missed" in told
+    assert wording.headline(None, [judged]) in text_of(root.xpath("//div[@class='verdict none']/h2")[0])
 
 
 def test_raw_and_corrected_stand_side_by_side_for_each_stage_of_constant_rate(failed: Run) -> None:
