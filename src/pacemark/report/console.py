@@ -78,19 +78,19 @@ def stages_table(stages: Sequence[StageFigures]) -> Table:
     columns = [f">{basis}\n{name} ms" for basis in ("raw", "corrected") for name in percentiles]
     table = plain_table("Stage", *columns)
     for stage in stages:
-        values = [getattr(of, name) for of in (stage.elapsed, stage.response) for name in percentiles]
-        table.add_row(label_text(stage.name), *(Text(numerals.milliseconds(value)) for value in values))
-    return table
+        both = [of for of in (stage.elapsed, stage.response) if of]
+        cells = [Text(numerals.latency(of, name)) for of in both for name in percentiles]
+        table.add_row(label_text(stage.name), *cells)
+    return _with_legend(table)
 
 
 def corrected_table(corrected: Corrected) -> RenderableType:
     """Latencies by label with coordinated omission corrected, and what that means."""
     table = plain_table("Label", ">Samples\nwith added", ">p50\nms", ">p95\nms", ">p99\nms", ">Max\nms")
     for label, figures in (*corrected.labels.items(), ("All labels", corrected.total)):
-        values = (figures.p50, figures.p95, figures.p99, figures.max)
-        cells = [Text(numerals.milliseconds(value)) for value in values]
+        cells = [Text(numerals.latency(figures, key)) for key in ("p50", "p95", "p99", "max")]
         table.add_row(label_text(label), Text(numerals.count(figures.count)), *cells)
-    return Group(Text(), table, Text(wording.corrected(corrected), style="bright_black"))
+    return Group(Text(), _with_legend(table), Text(wording.corrected(corrected), style="bright_black"))
 
 
 def summary_table(summary: Summary) -> Table:
@@ -104,7 +104,7 @@ def summary_table(summary: Summary) -> Table:
         table.add_row(label_text(label), *_cells(figures, known))
     table.add_section()
     table.add_row(Text("All labels"), *_cells(summary.total, known), style="bold")
-    return table
+    return _with_legend(table)
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:
@@ -227,11 +227,20 @@ def _cells(figures: Figures, known: bool) -> list[Text]:
         Text(numerals.count(figures.count)),
         Text(numerals.percent(figures.error_rate), style=style),
         Text(numerals.rate(figures.throughput)),
-        *(Text(numerals.milliseconds(value)) for value in (figures.p50, figures.p95, figures.p99)),
+        *(Text(numerals.latency(figures, key)) for key in ("p50", "p95", "p99")),
     ]
     if known:
-        cells.append(Text(numerals.milliseconds(figures.response.p95 if figures.response else None)))
+        response = figures.response
+        cells.append(Text(numerals.latency(response, "p95") if response else numerals.ABSENT))
     return cells
+
+
+def _with_legend(table: Table) -> Table:
+    cells = [str(cell) for column in table.columns for cell in column.cells]
+    if said := wording.legend(*cells):
+        table.caption = Text(said, style="not italic bright_black")
+        table.caption_justify = "left"
+    return table
 
 
 def _reason(level: str, text: str, remedy: str) -> Text:

@@ -120,7 +120,7 @@ def _documented(name: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
             return Answer(Outcome.NOT, f"the rate was not held: {why}")
         total = run.summary.total if run.summary else None
         latency = (total.response or total) if total else None
-        values = [f"{key.upper()} {numerals.milliseconds(getattr(latency, key))}" for key in _KEYS]
+        values = [f"{key.upper()} {numerals.latency(latency, key)}" for key in _KEYS if latency]
         return _scaled(run, f"{', '.join(values)} ms")
 
     return _of_runs(name, answer)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from pacemark.errors import InputError
@@ -40,6 +41,8 @@ def baselines_page(runs: Mapping[str, Sequence[Run]]) -> str:
     """The page in Markdown: a row for each workload, the machines, a row for each criterion."""
     chosen = {name: of_most_load(of) for name, of in runs.items()}
     shown = [run for run in chosen.values() if run]
+    figures = [_figures(name, run, runs[name]) for name, run in chosen.items()]
+    legend = wording.legend(*chain.from_iterable(figures))
     return (
         "\n\n".join(
             [
@@ -48,11 +51,8 @@ def baselines_page(runs: Mapping[str, Sequence[Run]]) -> str:
                 "Of each workload the valid run of the most load, the newest of several. Latencies in "
                 "milliseconds, exact, over the measured window, failed requests included. "
                 f"{wording.RESPONSE if shown else 'There is none yet.'}",
-                table(
-                    _COLUMNS,
-                    [_figures(name, run, runs[name]) for name, run in chosen.items()],
-                    left=3,
-                ),
+                table(_COLUMNS, figures, left=3),
+                *([escaped(legend)] if legend else []),
                 "## Where they ran",
                 *_machines(shown),
                 "## The request’s success criteria",
@@ -86,7 +86,7 @@ def _figures(name: str, run: Run | None, every: Sequence[Run]) -> tuple[str, ...
         numerals.rate(total.throughput),
         numerals.percent(total.error_rate),
         "response" if total.response else "elapsed",
-        *(numerals.milliseconds(getattr(latency, key)) for key in _KEYS),
+        *(numerals.latency(latency, key) for key in _KEYS),
     )
 
 

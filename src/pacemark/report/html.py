@@ -135,6 +135,7 @@ def _environment() -> Environment:
     made.filters |= {
         "number": numerals.count,
         "ms": numerals.milliseconds,
+        "latency": numerals.latency,
         "percent": numerals.percent,
         "rate": numerals.rate,
         "plain": numerals.plain,

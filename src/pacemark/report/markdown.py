@@ -46,8 +46,8 @@ def summary_markdown(
         *(_section(one) for one in (record.sections if record else []) if not one.is_background),
         _stages(wording.steady_stages(record)),
         *((_by_label(summary), _corrected(corrected), _failures(summary)) if summary else ()),
-        _footer(record, summary),
     ]
+    parts += [escaped(wording.legend(*parts)), _footer(record, summary)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -122,7 +122,7 @@ def _corrected(corrected: Corrected | None) -> str:
 
 
 def _latencies(figures: LatencyFigures) -> list[str]:
-    return [escaped(numerals.milliseconds(getattr(figures, key))) for key in LATENCIES]
+    return [escaped(numerals.latency(figures, key)) for key in LATENCIES]
 
 
 def _by_label(summary: Summary) -> str:
@@ -148,24 +148,20 @@ def _by_label(summary: Summary) -> str:
 
 
 def _row(label: str, figures: Figures, known: bool) -> list[str]:
-    latencies: list[float | None] = [
-        figures.mean,
-        figures.p50,
-        figures.p95,
-        figures.p99,
-        figures.p999,
-        figures.max,
-    ]
+    keys = ("mean", "p50", "p95", "p99", "p999", "max")
+    latencies = [numerals.latency(figures, key) for key in keys]
     if known:
         response = figures.response
-        latencies += [response.p95, response.p99] if response else [None, None]
+        latencies += [
+            numerals.latency(response, key) if response else numerals.ABSENT for key in ("p95", "p99")
+        ]
     return [
         label,
         numerals.count(figures.count),
         numerals.count(figures.errors),
         escaped(numerals.percent(figures.error_rate)),
         numerals.rate(figures.throughput),
-        *(escaped(numerals.milliseconds(value)) for value in latencies),
+        *map(escaped, latencies),
     ]
 
 

@@ -2,10 +2,13 @@
 
 import math
 
-from pacemark.results.record import JudgedObjective
+from pacemark.results.record import JudgedObjective, LatencyFigures
+from pacemark.results.statistics import Figures
 from pacemark.workloads.objective import Objective
 
 ABSENT = "–"
+MARK = "†"
+"""Behind a percentile of too few samples; ``wording.TOO_FEW`` says so."""
 
 
 def count(value: int | None) -> str:
@@ -24,6 +27,12 @@ def milliseconds(value: float | None) -> str:
     if value < 100 and not float(value).is_integer():
         return f"{value:.1f}"
     return f"{value:,.0f}"
+
+
+def latency(figures: Figures | LatencyFigures, key: str) -> str:
+    """One of the figures as ``milliseconds``, a percentile of too few samples with ``MARK``."""
+    value = getattr(figures, key)
+    return milliseconds(value) + (MARK if key in figures.too_few and value is not None else "")
 
 
 def percent(share: float | None) -> str:

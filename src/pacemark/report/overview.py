@@ -74,7 +74,7 @@ def render(runs: Iterable[Listed], *, title: str) -> str:
     by_workload: dict[str, list[Listed]] = {}
     for run in sorted(runs, key=lambda run: run.path, reverse=True):
         by_workload.setdefault(run.path.split("/")[0], []).append(run)
-    return rendered("overview.html", title=title, workloads=dict(sorted(by_workload.items())))
+    return rendered("overview.html", title=title, workloads=dict(sorted(by_workload.items())), words=wording)
 
 
 def _listed(directory: Path, folder: Path) -> Listed:

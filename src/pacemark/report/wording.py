@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from pacemark.report.numerals import clock, milliseconds, plain
+from pacemark.report.numerals import MARK, clock, milliseconds, plain
 from pacemark.results.omission import Corrected
-from pacemark.results.record import JudgedObjective, Reason, RunRecord, StageFigures
+from pacemark.results.record import LEAST_BEYOND, JudgedObjective, Reason, RunRecord, StageFigures
 from pacemark.workloads.load import Load
 
 NO_VERDICT = "none"
@@ -22,6 +22,7 @@ SIDE_BY_SIDE = (
     "Raw is elapsed, as JMeter timed it. Corrected is response, from when each request was due, and so free "
     "of coordinated omission. Only within a stage of constant rate do the two compare."
 )
+TOO_FEW = f"{MARK} too few samples for this percentile: fewer than {LEAST_BEYOND} lie beyond it."
 PERCENTILES = "Percentiles are exact (nearest rank) and count failed samples too."
 
 
@@ -111,6 +112,11 @@ def corrected(figures: Corrected) -> str:
         "Corrected is an estimate, not a measurement: each sample of more than the expected interval of "
         f"{interval} adds those that its thread would have sent while it waited (as HdrHistogram does)."
     )
+
+
+def legend(*texts: str) -> str:
+    """What ``MARK`` means, where one of the texts has it."""
+    return TOO_FEW if any(MARK in text for text in texts) else ""
 
 
 def asked_rate(record: RunRecord) -> float | None:

@@ -8,12 +8,9 @@ from typing import NamedTuple
 import polars as pl
 
 from pacemark.results.digest import NO_SLOT, Digest
-from pacemark.results.record import CountedFrom, JudgedObjective, LatencyFigures, Window
+from pacemark.results.record import LEAST_BEYOND, CountedFrom, JudgedObjective, LatencyFigures, Window
 from pacemark.results.statistics import PERCENTS, Figures, figures, latency_figures, samples_beyond
 from pacemark.workloads.objective import OWN, Objective
-
-LEAST_BEYOND = 20
-"""Samples that must lie beyond a percentile's rank for its value to mean something."""
 
 
 class Own(NamedTuple):

@@ -87,10 +87,16 @@ def correct(digest: Digest, interval_ms: float, window: Window | None = None) ->
     measured = every.between(window.from_s, window.to_s) if window else every
     figures = Corrected(
         expected_interval_ms=interval_ms,
-        total=latency_figures(measured.without_lifetimes(), "response"),
-        labels={label: latency_figures(measured.only(label), "response") for label in digest.labels},
+        total=_estimated(measured.without_lifetimes()),
+        labels={label: _estimated(measured.only(label)) for label in digest.labels},
     )
     return Correction(every, measured, figures)
+
+
+def _estimated(part: Digest) -> LatencyFigures:
+    """Added samples were reckoned from the others: they make no percentile rest on more."""
+    found, measured = latency_figures(part, "response"), latency_figures(part, "elapsed")
+    return found.model_copy(update={"too_few": measured.too_few})
 
 
 def _stretches(cells: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -69,6 +69,20 @@ class Finding(Record):
     remedy: str = ""
 
 
+LEAST_BEYOND = 20
+"""Samples that must lie beyond a percentile's rank for its value to mean something."""
+
+_LEAST_SAMPLES = {name: of * LEAST_BEYOND for name, of in (
+    ("p50", 2), ("p90", 10), ("p95", 20), ("p99", 100), ("p999", 1000),
+)}  # fmt: skip
+"""So many leave ``LEAST_BEYOND`` beyond the percentile: of p99 one sample in a hundred is."""
+
+
+def too_few(count: int) -> list[str]:
+    """The percentiles beyond which fewer than ``LEAST_BEYOND`` of ``count`` samples lie."""
+    return [name for name, least in _LEAST_SAMPLES.items() if count < least]
+
+
 class LatencyFigures(BaseModel):
     """Latencies in milliseconds over ``count`` samples, failed ones included; None without samples."""
 
@@ -83,6 +97,8 @@ class LatencyFigures(BaseModel):
     p95: int | None
     p99: int | None
     p999: int | None
+    too_few: list[str] = Field(default_factory=lambda known: too_few(known["count"]))
+    """Percentiles that are exact, but of too few samples to say much."""
 
 
 class StageFigures(Record):

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
 from pacemark.results.cells import add_sums, moved
 from pacemark.results.digest import Digest
-from pacemark.results.record import LatencyFigures, Window
+from pacemark.results.record import LatencyFigures, Window, too_few
 from pacemark.workloads.objective import Basis
 
 SUMMARY_FILE = "summary.json"
@@ -52,6 +52,7 @@ class Figures(BaseModel):
     p95: int | None
     p99: int | None
     p999: int | None
+    too_few: list[str] = Field(default_factory=lambda known: too_few(known["count"]))
     bytes: int | None
     outcomes: dict[str, int]
     response: LatencyFigures | None
@@ -144,12 +145,15 @@ def latency_figures(digest: Digest, basis: Basis) -> LatencyFigures:
     histogram = _histogram(digest, basis)
     count = int(histogram["count"].sum())
     mean = _mean(histogram)
+    percentiles: dict[str, Any] = {
+        name: _at_rank(histogram, rank(count, percent)) for name, percent in PERCENTS.items()
+    }
     return LatencyFigures(
         count=count,
         mean=None if mean is None else float(mean),
         min=_at_rank(histogram, rank(count, "0")),
         max=_at_rank(histogram, count),
-        **{name: _at_rank(histogram, rank(count, percent)) for name, percent in PERCENTS.items()},
+        **percentiles,
     )
 
 

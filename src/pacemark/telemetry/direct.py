@@ -9,8 +9,7 @@ from pacemark.gateway.client import http_client
 from pacemark.gateway.connection import Connection
 from pacemark.gateway.mcp_servers import instances, opened, problem_of
 from pacemark.gateway.mcp_session import McpError, McpSession
-from pacemark.results.judge import LEAST_BEYOND
-from pacemark.results.record import Chart, Column, Section, Series, Window
+from pacemark.results.record import LEAST_BEYOND, Chart, Column, Section, Series, Window
 from pacemark.results.statistics import rank, samples_beyond
 from pacemark.workloads.mcp_test_servers_baseline import WORKLOAD
 from pacemark.workloads.servers import McpServer, ToolCall

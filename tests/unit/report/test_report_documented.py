@@ -62,7 +62,7 @@ def run_of(
         generator=Generator(jmeter="5.6.3", java="21", exit_code=0),
         machine={"cores": "2"},
     )
-    nothing = dict.fromkeys(Figures.model_fields)
+    nothing = dict.fromkeys(name for name in Figures.model_fields if name != "too_few")
     total = Figures.model_validate(
         {**nothing, "count": 1000, "errors": 0, "outcomes": {}, "p50": 12, "p95": 34, "p99": 56}
     )
@@ -83,7 +83,7 @@ def test_the_request_s_load_shows_a_criterion_and_less_shows_it_at_a_smaller_sca
     found, because = outcome("REST API baseline", run_of("rest_api_baseline"))
     assert (found, because) == (
         Outcome.SHOWN,
-        "P50 12, P95 34, P99 56 ms (1,000 /s, 100 threads, 10 min)",
+        "P50 12, P95 34, P99 56† ms (1,000 /s, 100 threads, 10 min)",
     )
     found, because = outcome("REST API baseline", run_of("rest_api_baseline", "smoke"))
     assert found is Outcome.SMALLER
@@ -176,6 +176,9 @@ def test_the_page_has_every_workload_and_every_criterion(tmp_path: Path) -> None
     page = baselines_page(runs_in([tmp_path]))
     assert page.count("| `rest_api_baseline` | 10 /s, 5 threads, 15 s | pass | 1,000 |") == 1
     assert [name for name in WORKLOADS if f"| `{name}` |" not in page] == []
+    assert "| response |" not in page
+    assert "| 12 | 34 | 56† |" in page
+    assert "† too few samples for this percentile" in page
     assert page.count("*shown at a smaller scale*") == 1
     assert page.count("*not shown here*") == len(CRITERIA) - 1
 

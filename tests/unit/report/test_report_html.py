@@ -40,7 +40,7 @@ def check_latencies(cells: list[HtmlElement], figures: Figures | LatencyFigures)
     for cell, key in zip(cells, KEYS, strict=True):
         value = getattr(figures, key)
         assert float(cell.get("data-value")) == value
-        assert text_of(cell) == numerals.milliseconds(value)
+        assert text_of(cell) == numerals.latency(figures, key)
 
 
 def test_every_number_of_the_table_is_the_summary_s(failed: Run) -> None:
@@ -150,7 +150,7 @@ def test_a_bare_jtl_has_figures_and_no_verdict(passed: Run) -> None:
     root = document_fromstring(html.render(None, passed.digest, passed.summary, title="samples.jtl"))
     assert "no verdict" in text_of(root.xpath("//div[@class='verdict none']/h2")[0])
     assert not root.xpath("//section[@id='objectives']")
-    assert text_of(row(root, "All labels", "elapsed")[3]) == numerals.milliseconds(passed.summary.total.p95)
+    assert text_of(row(root, "All labels", "elapsed")[3]) == numerals.latency(passed.summary.total, "p95")
 
 
 def test_a_window_without_samples_is_a_page_of_dashes(passed: Run) -> None:

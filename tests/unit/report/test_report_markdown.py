@@ -3,6 +3,7 @@ import re
 import pytest
 from report_examples import HOSTILE, Run
 
+from pacemark.report import numerals
 from pacemark.report.markdown import escaped, summary_markdown
 
 
@@ -34,7 +35,7 @@ def test_the_summary_tells_verdict_objectives_and_figures(failed: Run) -> None:
     rows = {row[0]: row for row in table_rows(markdown)}
     total = failed.summary.total
     assert rows["**All labels**"][1:3] == [f"**{total.count:,}**", f"**{total.errors:,}**"]
-    assert rows["GET /tools"][7] == f"{failed.summary.labels['GET /tools'].p95:,}"
+    assert rows["GET /tools"][7] == numerals.latency(failed.summary.labels["GET /tools"], "p95")
     assert rows["Errors"][4] == "❌ missed"
     assert rows["Response p99.9"][4].startswith("➖ not judged: 5 samples")
 

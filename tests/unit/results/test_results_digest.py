@@ -302,6 +302,7 @@ def test_an_empty_window_has_no_percentiles(make: Make) -> None:
     assert summary.labels == {}
     assert summary.total.model_dump(exclude={"bytes", "outcomes"}) == {
         **dict.fromkeys(("error_rate", "mean", "min", "max", "response", *PERCENTS)),
+        "too_few": list(PERCENTS),
         "count": 0,
         "errors": 0,
         "throughput": 0.0,

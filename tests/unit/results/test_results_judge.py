@@ -6,7 +6,8 @@ import pytest
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import judge, one_line
-from pacemark.results.record import JudgedObjective, Window
+from pacemark.results.record import LEAST_BEYOND, JudgedObjective, Window, too_few
+from pacemark.results.statistics import PERCENTS, samples_beyond
 from pacemark.workloads.objective import Objective
 
 WINDOW = Window(from_s=0, to_s=10)
@@ -37,6 +38,13 @@ def test_a_percentile_needs_twenty_samples_beyond_it(
 ) -> None:
     judged = _judge(_digest(tmp_path, count), "p95 < 900ms")
     assert (judged.outcome, judged.why, judged.value) == (outcome, why, 383.0)
+
+
+@pytest.mark.parametrize("metric", PERCENTS)
+def test_what_figures_mark_is_what_is_not_judged(metric: str) -> None:
+    least = next(count for count in range(30_000) if metric not in too_few(count))
+    assert samples_beyond(least, PERCENTS[metric]) == LEAST_BEYOND
+    assert samples_beyond(least - 1, PERCENTS[metric]) < LEAST_BEYOND
 
 
 def test_response_is_the_basis_where_it_is_known_of_all(tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_what_was_not_sent_belongs_to_when_it_would_have_been(tmp_path: Path) ->
     assert (inside.count, inside.min, inside.max) == (2, 1000, 2000)
 
 
+def test_what_was_added_makes_no_percentile_rest_on_more(tmp_path: Path) -> None:
+    digest = _digest(tmp_path / "a.jtl", [(n, 3000) for n in range(399)])
+    found = correct(digest, 10).figures.total
+    assert found.count > 100_000
+    assert found.too_few == ["p95", "p99", "p999"]
+
+
 def test_a_measured_response_is_not_estimated(tmp_path: Path) -> None:
     digest = _digest(tmp_path / "a.jtl", [(0, 3000)], late="0")
     with pytest.raises(InputError, match="leave --expected-interval out"):

@@ -113,10 +113,20 @@ def test_the_json_of_stats(tmp_path: Path) -> None:
         "end": "2026-01-30T10:00:10.103Z",
         "seconds": 9.98,
     }
-    keys = ["count", "errors", "error_rate", "throughput", *LATENCY_KEYS, "bytes", "outcomes", "response"]
+    keys = [
+        "count",
+        "errors",
+        "error_rate",
+        "throughput",
+        *LATENCY_KEYS,
+        "too_few",
+        "bytes",
+        "outcomes",
+        "response",
+    ]
     assert list(shape["total"]) == keys
     assert list(shape["labels"]) == ["GET /tools"]
-    assert list(shape["total"]["response"]) == ["count", *LATENCY_KEYS]
+    assert list(shape["total"]["response"]) == ["count", *LATENCY_KEYS, "too_few"]
     assert shape["total"]["throughput"] == 2 / 9.98
     assert shape["total"]["bytes"] is None
 

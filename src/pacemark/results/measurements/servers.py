@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import polars as pl
 
 from pacemark.results.digest import Digest
-from pacemark.results.judge import LEAST_BEYOND, Own
+from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.outcomes import OK
-from pacemark.results.record import Column, Section
+from pacemark.results.record import LEAST_BEYOND, Column, Section
 from pacemark.results.statistics import figures, latency_figures, samples_beyond
 from pacemark.workloads.servers import GATEWAY, Servers
 

@@ -1,0 +1,77 @@
+"""A percentile of too few samples is shown as it is, with a mark and what that means, in every form."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from lxml.html import document_fromstring
+from rich.console import Console, RenderableType
+
+from pacemark.report import console, html, wording
+from pacemark.report.document import summary_document
+from pacemark.report.markdown import summary_markdown
+from pacemark.results.digest import Digest
+from pacemark.results.omission import correct
+from pacemark.results.statistics import Summary, summarize
+
+
+@pytest.fixture
+def sixty(tmp_path: Path) -> Digest:
+    """60 samples: 30 lie beyond p50, 6 beyond p90."""
+    path = tmp_path / "samples.jtl"
+    rows = (f"{1000 + n * 10},{n + 1},a,true\n" for n in range(60))
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
+    return Digest.from_jtl(path)
+
+
+def _printed(renderable: RenderableType) -> str:
+    out = StringIO()
+    Console(file=out, width=80, color_system=None, legacy_windows=False).print(renderable)
+    return " ".join(out.getvalue().split())
+
+
+def test_in_the_terminal(sixty: Digest) -> None:
+    shown = _printed(console.summary_table(summarize(sixty)))
+    assert "30 57† 60†" in shown
+    assert shown.endswith(wording.TOO_FEW)
+    corrected = _printed(console.corrected_table(correct(sixty, 40).figures))
+    assert "†" in corrected
+    assert wording.TOO_FEW in corrected
+
+
+def test_in_markdown(sixty: Digest) -> None:
+    told = summary_markdown(None, summarize(sixty), title="samples.jtl")
+    assert "| 30 | 57† | 60† | 60† | 60 |" in told
+    assert told.count("† too few samples for this percentile") == 1
+
+
+def test_on_the_page(sixty: Digest) -> None:
+    root = document_fromstring(html.render(None, sixty, summarize(sixty), title="samples.jtl"))
+    cells = root.xpath("//tr[@data-label='a']/td[@data-value]/text()")
+    assert cells[-6:] == ["30", "54†", "57†", "60†", "60†", "60"]
+    assert root.xpath("//dl[@id='figures']//dd[@data-value='57']/text()")[0].strip() == "57†"
+    assert root.xpath("count(//p[starts-with(., '† too few samples')])") == 2
+
+
+def test_in_json(sixty: Digest) -> None:
+    document = summary_document(summarize(sixty), correct(sixty, 40).figures)
+    few = ["p90", "p95", "p99", "p999"]
+    assert document["total"]["too_few"] == document["labels"]["a"]["too_few"] == few
+    assert document["corrected"]["total"]["too_few"] == few
+
+
+def test_a_summary_of_before_says_it_too(sixty: Digest, tmp_path: Path) -> None:
+    document = summarize(sixty).model_dump(mode="json")
+    del document["total"]["too_few"]
+    found = Summary.model_validate(document)
+    assert found.total.too_few == ["p90", "p95", "p99", "p999"]
+
+
+def test_nothing_is_marked_where_there_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "many.jtl"
+    rows = (f"{1000 + n},5,a,true\n" for n in range(20_000))
+    path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
+    digest = Digest.from_jtl(path)
+    summary = summarize(digest)
+    told = summary_markdown(None, summary, title="many.jtl") + _printed(console.summary_table(summary))
+    assert "†" not in told + html.render(None, digest, summary, title="many.jtl")
