@@ -90,7 +90,9 @@ def corrected_table(corrected: Corrected) -> RenderableType:
     for label, figures in (*corrected.labels.items(), ("All labels", corrected.total)):
         cells = [Text(numerals.latency(figures, key)) for key in ("p50", "p95", "p99", "max")]
         table.add_row(label_text(label), Text(numerals.count(figures.count)), *cells)
-    return Group(Text(), _with_legend(table), Text(wording.corrected(corrected), style="bright_black"))
+    return Group(
+        Text(), _with_legend(table), Text(printable(wording.corrected(corrected)), style="bright_black")
+    )
 
 
 def summary_table(summary: Summary) -> Table:

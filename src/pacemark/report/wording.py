@@ -111,6 +111,11 @@ def corrected(figures: Corrected) -> str:
     return (
         "Corrected is an estimate, not a measurement: each sample of more than the expected interval of "
         f"{interval} adds those that its thread would have sent while it waited (as HdrHistogram does)."
+        + (
+            f" Of {', '.join(figures.slower)} it is too low: they usually take longer."
+            if figures.slower
+            else ""
+        )
     )
 
 

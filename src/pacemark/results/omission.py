@@ -5,6 +5,11 @@ would have met many. Where our pacing made the load, response time has measured 
 elsewhere it can only be estimated, as HdrHistogram does (``recordValueWithExpectedInterval``,
 https://github.com/HdrHistogram/HdrHistogram, G. Tene): a sample of ``v`` ms adds those of ``v - interval``,
 ``v - 2 x interval`` and so on, down to ``interval``, that would have been sent while it was waited for.
+
+That takes an interval longer than requests usually take. A thread that waits for each reply has threads =
+rate x (elapsed + idle time) (J. D. C. Little 1961, doi 10.1287/opre.9.3.383), so threads / rate is no less
+than elapsed, unless a freeze is in it: therefore the median is asked. Below it the usual sample would add
+smaller ones, and the correction would find lower percentiles than were measured.
 """
 
 from collections.abc import Iterator
@@ -17,7 +22,7 @@ from pacemark.errors import InputError
 from pacemark.results.cells import add_cells
 from pacemark.results.digest import Digest
 from pacemark.results.record import LatencyFigures, Window
-from pacemark.results.statistics import latency_figures
+from pacemark.results.statistics import latency_figures, percentile
 
 MOST_ADDED = 200_000_000
 """Rows that the expansion may make; more say that the interval is no thread's."""
@@ -33,6 +38,8 @@ class Corrected(BaseModel):
     expected_interval_ms: float
     total: LatencyFigures
     labels: dict[str, LatencyFigures]
+    slower: list[str] = []
+    """Labels that usually take longer than the interval: theirs are too low."""
 
 
 def corrected(digest: Digest, interval_ms: float) -> Digest:
@@ -50,11 +57,7 @@ def corrected(digest: Digest, interval_ms: float) -> Digest:
         InputError: the samples tell when they were due, which is better than an estimate, or the interval is
             so short that there would be too many.
     """
-    if digest.cells["response_ms"].null_count() < digest.cells.height:
-        raise InputError(
-            "these samples tell when each request was due, so response times are measured",
-            "leave --expected-interval out",
-        )
+    _refuse_measured(digest)
     cells = digest.cells.with_columns(response_ms="elapsed_ms")
     added = pl.col("elapsed_ms") / interval_ms
     cells = cells.with_columns(_added=(added + 1e-9).floor().cast(pl.Int64) - 1)
@@ -81,16 +84,34 @@ def correct(digest: Digest, interval_ms: float, window: Window | None = None) ->
     """The corrected latencies of a window, in all and by label.
 
     Raises:
-        InputError: as ``corrected``.
+        InputError: as ``corrected``; or the interval is shorter than half of the window's requests took.
     """
+    _refuse_measured(digest)
+    raw = (digest.between(window.from_s, window.to_s) if window else digest).without_lifetimes()
+    median_ms = percentile(raw, "50")
+    if median_ms is not None and interval_ms < median_ms:
+        raise InputError(
+            f"an expected interval of {interval_ms:g} ms is less than the median, {median_ms} ms, and no "
+            "thread that waits for its replies sends that often",
+            "give the time between two requests of one thread: threads / rate, not 1 / rate",
+        )
     every = corrected(digest, interval_ms)
     measured = every.between(window.from_s, window.to_s) if window else every
     figures = Corrected(
         expected_interval_ms=interval_ms,
         total=_estimated(measured.without_lifetimes()),
         labels={label: _estimated(measured.only(label)) for label in digest.labels},
+        slower=[label for label in raw.labels if (percentile(raw.only(label), "50") or 0) > interval_ms],
     )
     return Correction(every, measured, figures)
+
+
+def _refuse_measured(digest: Digest) -> None:
+    if digest.cells["response_ms"].null_count() < digest.cells.height:
+        raise InputError(
+            "these samples tell when each request was due, so response times are measured",
+            "leave --expected-interval out",
+        )
 
 
 def _estimated(part: Digest) -> LatencyFigures:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacemark.errors import InputError
+from pacemark.report import wording
 from pacemark.results.digest import Digest
 from pacemark.results.omission import correct, corrected
 from pacemark.results.record import Window
@@ -41,7 +42,7 @@ def test_it_is_hdr_histograms_correction(
     path = tmp_path_factory.mktemp("jtl") / "samples.jtl"
     digest = _digest(path, [(1000 + n, value) for n, value in enumerate(values)])
     expected = _as_hdr_histogram(values, interval)
-    found = correct(digest, interval).figures.total
+    found = latency_figures(corrected(digest, interval), "response")
     assert (found.count, found.min, found.max) == (len(expected), expected[0], expected[-1])
     for name, percent in (("p50", "50"), ("p90", "90"), ("p95", "95"), ("p99", "99"), ("p999", "99.9")):
         assert getattr(found, name) == expected[rank(len(expected), percent) - 1]
@@ -65,9 +66,9 @@ def test_what_was_not_sent_belongs_to_when_it_would_have_been(tmp_path: Path) ->
 
 
 def test_what_was_added_makes_no_percentile_rest_on_more(tmp_path: Path) -> None:
-    digest = _digest(tmp_path / "a.jtl", [(n, 3000) for n in range(399)])
+    digest = _digest(tmp_path / "a.jtl", [(n, 3000 if n > 200 else 1) for n in range(399)])
     found = correct(digest, 10).figures.total
-    assert found.count > 100_000
+    assert found.count > 50_000
     assert found.too_few == ["p95", "p99", "p999"]
 
 
@@ -81,6 +82,34 @@ def test_an_interval_of_nothing_is_refused(tmp_path: Path) -> None:
     digest = _digest(tmp_path / "a.jtl", [(n, 3_000_000 + n) for n in range(100)])
     with pytest.raises(InputError, match="threads / rate"):
         corrected(digest, 0.5)
+
+
+def test_an_interval_that_no_thread_can_keep_is_refused(tmp_path: Path) -> None:
+    """1 / rate where threads / rate was meant. It would add smaller values than it found, not larger ones."""
+    digest = _digest(tmp_path / "a.jtl", [(n * 5, 105 + n % 80) for n in range(400)])
+    with pytest.raises(InputError, match="5 ms is less than the median, 144 ms") as refused:
+        correct(digest, 5)
+    assert "threads / rate, not 1 / rate" in refused.value.hint
+    assert correct(digest, 144).figures.total.p50 == 144
+
+
+def test_the_median_is_that_of_the_window(tmp_path: Path) -> None:
+    digest = _digest(tmp_path / "a.jtl", [(n * 10, 1 if n < 300 else 500) for n in range(500)])
+    assert correct(digest, 100, Window(from_s=0, to_s=3)).figures.total.p50 == 1
+    with pytest.raises(InputError, match="less than the median, 500 ms"):
+        correct(digest, 100, Window(from_s=3, to_s=5))
+
+
+def test_a_label_that_is_usually_slower_than_the_interval_is_named(tmp_path: Path) -> None:
+    """A thread of several labels may well send every 100 ms, though one of them takes longer."""
+    path = tmp_path / "a.jtl"
+    rows = [
+        f"{n * 10},{300 if n % 10 == 0 else 5},{'slow' if n % 10 == 0 else 'fast'},true" for n in range(99)
+    ]
+    path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
+    figures = correct(Digest.from_jtl(path), 100).figures
+    assert figures.slower == ["slow"]
+    assert "Of slow it is too low" in wording.corrected(figures)
 
 
 FREEZE_MS, RATE, THREADS, SECONDS = (6000, 9000), 200, 20, 15
