@@ -34,8 +34,10 @@ def run_of(
     judged: dict[str, tuple[float, str]] | None = None,
     summary: str = "",
     load: Load | None = None,
+    messages: int = 0,
 ) -> Run:
-    """A run of a workload at a scale; ``judged`` has value and outcome by objective."""
+    """A run of a workload at a scale; ``judged`` has value and outcome by objective, ``messages`` are of a
+    WebSocket's first kind."""
     load = load or WORKLOADS[name].scales[scale]
     found = {"rate >= 95%": (100.0, "met"), **(judged or {})}
     objectives = [
@@ -66,8 +68,9 @@ def run_of(
     total = Figures.model_validate(
         {**nothing, "count": 1000, "errors": 0, "outcomes": {}, "p50": 12, "p95": 34, "p99": 56}
     )
+    labels = {WORKLOADS[name].labels[1]: total.model_copy(update={"count": messages})} if messages else {}
     span = TimeSpan(start=STARTED, end=STARTED, seconds=60)
-    return Run(Path("nowhere"), record, Summary(window=span, total=total, labels={}))
+    return Run(Path("nowhere"), record, Summary(window=span, total=total, labels=labels))
 
 
 def outcome(words: str, *runs: Run) -> tuple[Outcome, str]:
@@ -138,11 +141,36 @@ def test_a_breaking_point_is_identified_where_a_rate_was_not_held() -> None:
     assert outcome("Stress", stress(0, "local"), stress(60, "smoke"))[0] is Outcome.SMALLER
 
 
-def test_a_recovery_from_less_than_the_spike_asked_for_is_one_at_a_smaller_scale() -> None:
-    judged = {"recovery < 30 s": (16, "met"), "rate >= 95%": (40, "missed")}
-    found, because = outcome("Spike", run_of("spike_test", verdict="fail", judged=judged))
-    assert found is Outcome.SMALLER
+@pytest.mark.parametrize(
+    ("words", "name", "met"),
+    [
+        ("Spike", "spike_test", {"recovery < 30 s": (16, "met")}),
+        ("soak", "soak_test", {"growth < 10%": (1, "met")}),
+        ("WebSocket", "websocket_baseline", {"loss < 0.1%": (0, "met")}),
+        ("SSE", "sse_streaming_baseline", {"drops < 1%": (0, "met")}),
+    ],
+)
+def test_a_run_that_did_not_reach_its_rate_shows_no_criterion(
+    words: str, name: str, met: dict[str, tuple[float, str]]
+) -> None:
+    run = run_of(name, verdict="fail", judged=met | {"rate >= 95%": (40, "missed")}, messages=5000)
+    found, because = outcome(words, run)
+    assert found is Outcome.NOT
     assert "rate >= 95%: 40 %, missed" in because
+    assert outcome(words, run_of(name, judged=met, messages=5000))[0] is Outcome.SHOWN
+
+
+def test_a_share_takes_enough_to_show_it() -> None:
+    """Of 48 messages none lost says that fewer than 6 % are, with a confidence of 95 %."""
+    lossless = {"loss < 0.1%": (0.0, "met")}
+    found, because = outcome("WebSocket", run_of("websocket_baseline", judged=lossless, messages=48))
+    assert found is Outcome.NOT
+    assert because.startswith("48 messages are too few to show it, it takes 3,000; loss < 0.1%: 0 %, met")
+    assert (
+        outcome("WebSocket", run_of("websocket_baseline", judged=lossless, messages=3000))[0] is Outcome.SHOWN
+    )
+    few = run_of("sse_streaming_baseline", "smoke", judged={"drops < 1%": (0.0, "met")})
+    assert "streams are too few to show it, it takes 300" in outcome("SSE", few)[1]
 
 
 def test_of_runs_of_one_load_the_newest_answers() -> None:
