@@ -5,7 +5,6 @@ the page from the digest is timed too, and no claim.
 """
 
 import argparse
-import math
 import shutil
 import sys
 import tempfile
@@ -13,14 +12,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from statistics import NormalDist, median
+from statistics import median
 
-import polars as pl
 from harness import row, show, table_head
+from long_digest import RATE_PER_S, digest_of
 
 from pacemark.report import html
-from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums
-from pacemark.results.digest import Digest
 from pacemark.results.record import GatewayFacts, Recorded, RunRecord, Window
 from pacemark.results.statistics import summarize
 from pacemark.workloads.load import Load
@@ -31,54 +28,10 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-RATE_PER_S, LABELS, MEDIAN_MS, SIGMA = 2000, 10, 150, 0.6
 SPANS = {"an hour": (3600, 1), "a day": (86_400, 60)}
 """Seconds, and the seconds of a slice."""
 MOST_BYTES, MOST_DRAWING_S = 3_000_000, 2.0
 OPENINGS = 5
-START_MS = 1_769_767_200_000
-
-
-def digest_of(seconds: int, slice_s: int) -> Digest:
-    """Lognormal latencies as whole counts, rounded by chance, every second one late by 1 ms."""
-    normal = NormalDist(math.log(MEDIAN_MS), SIGMA)
-    shares = [normal.cdf(math.log(ms + 0.5)) - normal.cdf(math.log(ms - 0.5)) for ms in range(1, 4000)]
-    kinds = pl.DataFrame({"elapsed_ms": range(1, 4000), "share": shares})
-    labels = pl.DataFrame({"label": [f"GET /resource-{n}" for n in range(LABELS)]})
-    parts = [_cells(slices, slice_s, kinds, labels) for slices in _stretches(seconds // slice_s)]
-    cells, window = add_cells(parts), Window(from_s=0, to_s=seconds)
-    return Digest(
-        cells=cells,
-        sums=_sums(cells),
-        start_ms=START_MS,
-        end_ms=START_MS + 1000 * seconds,
-        slice_s=slice_s,
-        window=window,
-        seconds=seconds,
-    )
-
-
-def _stretches(slices: int) -> list[range]:
-    return [range(first, min(first + 60, slices)) for first in range(0, slices, 60)]
-
-
-def _cells(slices: range, slice_s: int, kinds: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    every = pl.DataFrame({"slice": slices}).join(labels, how="cross").join(kinds, how="cross")
-    chance = pl.struct("slice", "label", "elapsed_ms").hash(7) / 2.0**64
-    count = (pl.col("share") * (RATE_PER_S / LABELS * slice_s) + chance).floor()
-    cells = every.with_columns(count=count).filter(pl.col("count") > 0)
-    cells = cells.with_columns(
-        outcome=pl.lit("ok"),
-        response_ms=pl.col("elapsed_ms") + (pl.col("elapsed_ms") % 2),
-        waited=pl.lit(1),
-    )
-    return cells.select(pl.col(name).cast(kind) for name, kind in CELL_SCHEMA.items())
-
-
-def _sums(cells: pl.DataFrame) -> pl.DataFrame:
-    by_label = cells.group_by("slice", "label", "outcome").agg(bytes=pl.col("count").sum() * 350)
-    sums = by_label.with_columns(new_connections=pl.lit(0), all_threads=pl.lit(400))
-    return add_sums([sums.select(pl.col(name).cast(kind) for name, kind in SUM_SCHEMA.items())])
 
 
 def record_of(seconds: int, count: int) -> RunRecord:

@@ -81,21 +81,24 @@ def answer(question: Question) -> Answer:
     due = None if question.label else asked_for
     interval_ms = question.expected_interval_ms
     correction = None if interval_ms is None else correct(digest, interval_ms, window)
+    # Only where there is something to judge: without_lifetimes may copy all cells.
+    judged = (
+        judge(
+            objectives,
+            measured.without_lifetimes(),
+            window=window or digest.window,
+            due=due,
+            own=_own(question, digest, window or digest.window),
+            corrected=correction.measured.without_lifetimes() if correction else None,
+        )
+        if objectives
+        else []
+    )
     return Answer(
         record=record,
         digest=digest,
         summary=summarize(digest, window=window),
-        objectives=[
-            kept.get(judged.objective, judged)
-            for judged in judge(
-                objectives,
-                measured.without_lifetimes(),
-                window=window or digest.window,
-                due=due,
-                own=_own(question, digest, window or digest.window),
-                corrected=correction.measured.without_lifetimes() if correction else None,
-            )
-        ],
+        objectives=[kept.get(one.objective, one) for one in judged],
         notes=measured.notes,
         title=record.title if record else source.name,
         correction=correction,

@@ -50,10 +50,15 @@ def widened(table: pl.DataFrame, factor: int) -> pl.DataFrame:
 def moved(cells: pl.DataFrame, to: pl.Expr) -> pl.DataFrame:
     """Cells counted to other, fewer slices.
 
-    A stretch at a time: all of them, as packed numbers, would take half as much memory again.
+    A stretch at a time: all of them, as packed numbers, would take half as much memory again. What came of
+    stretches is added up whenever it has grown to twice its size, for stretches have much in common.
     """
-    stretches = cells.iter_slices(_MOVED_AT_ONCE)
-    return add_cells([no_cells(), *(add_cells([part.with_columns(slice=to)]) for part in stretches)])
+    added, parts = no_cells(), list[pl.DataFrame]()
+    for stretch in cells.iter_slices(_MOVED_AT_ONCE):
+        parts.append(add_cells([stretch.with_columns(slice=to)]))
+        if sum(part.height for part in parts) > max(added.height, _MOVED_AT_ONCE):
+            added, parts = add_cells([added, *parts]), []
+    return add_cells([added, *parts])
 
 
 def no_cells() -> pl.DataFrame:
