@@ -13,9 +13,9 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from pacemark.errors import InputError
-from pacemark.results import outcomes
 from pacemark.results.cells import add_sums, moved
 from pacemark.results.digest import Digest
+from pacemark.results.outcomes import OK
 from pacemark.results.record import LatencyFigures, Window, too_few
 from pacemark.workloads.objective import Basis
 
@@ -25,6 +25,10 @@ PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99
 """The percentiles that are reported, as exact decimal numbers."""
 
 _OVER_TIME = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
+
+_NO_LATENCY = LatencyFigures(
+    count=0, mean=None, min=None, max=None, p50=None, p90=None, p95=None, p99=None, p999=None
+)
 
 _HALVINGS = 5
 """Points of a percentile curve in each halving of the distance to 100 %, as HdrHistogram's printed form."""
@@ -117,27 +121,40 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
     return Summary(
         window=span,
         total=figures(whole.without_lifetimes()),
-        labels={label: figures(whole.only(label)) for label in whole.labels},
+        labels=figures_by_label(whole),
     )
 
 
 def figures(digest: Digest) -> Figures:
     """The figures of all samples of a digest; ``figures(digest.only(label))`` are those of a label."""
-    by_outcome = digest.cells.group_by(pl.col("outcome").cast(pl.String)).agg(pl.col("count").sum())
-    by_outcome = by_outcome.sort(["count", "outcome"], descending=[True, False])
-    count, errors = digest.count, digest.errors
-    elapsed = latency_figures(digest, "elapsed").model_dump(exclude={"count"})
-    response = latency_figures(digest, "response")
-    return Figures(
-        count=count,
-        errors=errors,
-        error_rate=errors / count if count else None,
-        throughput=count / digest.seconds if digest.seconds > 0 else None,
-        bytes=None if "bytes" in digest.absent else int(digest.sums["bytes"].sum()),
-        outcomes=dict(by_outcome.iter_rows()),
-        response=response if response.count else None,
-        **elapsed,
+    by_outcome = _by_outcome(digest.cells)
+    return _figures(
+        digest,
+        outcomes=dict(by_outcome.select("outcome", "count").iter_rows()),
+        elapsed=latency_figures(digest, "elapsed"),
+        response=latency_figures(digest, "response"),
+        bytes_=int(digest.sums["bytes"].sum()),
     )
+
+
+def figures_by_label(digest: Digest) -> dict[str, Figures]:
+    """``figures`` of each label, sorted, from one pass over the samples: there may be thousands of them."""
+    by_outcome: dict[str, dict[str, int]] = {}
+    for label, outcome, count in _by_outcome(digest.cells, "label").iter_rows():
+        by_outcome.setdefault(label, {})[outcome] = count
+    elapsed, response = (_latencies_by_label(digest, basis) for basis in ("elapsed", "response"))
+    sums = digest.sums.group_by(pl.col("label").cast(pl.String)).agg(pl.col("bytes").sum())
+    bytes_ = dict(sums.iter_rows())
+    return {
+        label: _figures(
+            digest,
+            outcomes=by_outcome[label],
+            elapsed=elapsed.get(label, _NO_LATENCY),
+            response=response.get(label, _NO_LATENCY),
+            bytes_=int(bytes_.get(label, 0)),
+        )
+        for label in sorted(by_outcome)
+    }
 
 
 def latency_figures(digest: Digest, basis: Basis) -> LatencyFigures:
@@ -204,7 +221,7 @@ def rate_timeline(digest: Digest, *, label: str | None = None, max_points: int =
     shown = digest if label is None else digest.only(label)
     cells = shown.cells.with_columns(bucket=_bucket(digest, width))
     counts = cells.group_by("bucket").agg(
-        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != outcomes.OK).sum().alias("errors")
+        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != OK).sum().alias("errors")
     )
     threads = shown.sums.group_by(_bucket(digest, width)).agg(threads=pl.col("all_threads").max())
     known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
@@ -283,6 +300,53 @@ def _curve_percents(count: int) -> list[Fraction]:
     return [*percents, Fraction(100)]
 
 
+def _by_outcome(cells: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """``keys``, ``outcome`` and ``count``, the most frequent outcomes first."""
+    counts = cells.group_by(pl.col(*keys, "outcome").cast(pl.String)).agg(pl.col("count").sum())
+    return counts.sort(["count", "outcome"], descending=[True, False])
+
+
+def _figures(
+    digest: Digest,
+    *,
+    outcomes: dict[str, int],
+    elapsed: LatencyFigures,
+    response: LatencyFigures,
+    bytes_: int,
+) -> Figures:
+    count = sum(outcomes.values())
+    errors = count - outcomes.get(OK, 0)
+    return Figures(
+        count=count,
+        errors=errors,
+        error_rate=errors / count if count else None,
+        throughput=count / digest.seconds if digest.seconds > 0 else None,
+        bytes=None if "bytes" in digest.absent else bytes_,
+        outcomes=outcomes,
+        response=response if response.count else None,
+        **elapsed.model_dump(exclude={"count"}),
+    )
+
+
+def _latencies_by_label(digest: Digest, basis: Basis) -> dict[str, LatencyFigures]:
+    """``latency_figures`` of each label that has any."""
+    table = digest.cells.select("label", "count", ms=pl.col(f"{basis}_ms").cast(pl.Int64)).drop_nulls("ms")
+    table = table.group_by("label", "ms").agg(pl.col("count").sum()).sort("label", "ms")
+    ms, count = pl.col("ms"), pl.col("count")
+    found = table.group_by(pl.col("label").cast(pl.String), maintain_order=True).agg(
+        count.sum(),
+        total=(ms * count).sum(),
+        min=ms.first(),
+        max=ms.last(),
+        **{name: _at_share(percent) for name, percent in PERCENTS.items()},
+    )
+    figures = {}
+    for row in found.iter_rows(named=True):
+        label, total = row.pop("label"), row.pop("total")
+        figures[label] = LatencyFigures(mean=float(Fraction(total, row["count"])), **row)
+    return figures
+
+
 def _histogram(digest: Digest, basis: Basis) -> pl.DataFrame:
     """How many samples took each number of milliseconds: ``ms``, ``count``, ``up_to``, sorted."""
     table = digest.cells.select(pl.col(f"{basis}_ms").cast(pl.Int64).alias("ms"), "count").drop_nulls("ms")
@@ -305,16 +369,16 @@ def _percentiles(cells: pl.DataFrame, basis: Basis, columns: Mapping[str, str]) 
     """Exact nearest-rank percentiles of each ``bucket``, in whole-number arithmetic."""
     table = cells.select("bucket", pl.col(f"{basis}_ms").alias("ms"), "count").drop_nulls("ms")
     table = table.group_by("bucket", "ms").agg(pl.col("count").sum()).sort("bucket", "ms")
-    up_to, every = pl.col("count").cum_sum(), pl.col("count").sum()
-
-    def at(percent: str) -> pl.Expr:
-        share = Fraction(percent) / 100
-        needed = every * share.numerator
-        return pl.col("ms").filter(up_to * share.denominator >= needed).first()
-
     return table.group_by("bucket", maintain_order=True).agg(
-        at(percent).alias(name) for name, percent in columns.items()
+        _at_share(percent).alias(name) for name, percent in columns.items()
     )
+
+
+def _at_share(percent: str) -> pl.Expr:
+    """The nearest-rank percentile of ``ms``, sorted, of which each came ``count`` times."""
+    share = Fraction(percent) / 100
+    needed = pl.col("count").sum() * share.numerator
+    return pl.col("ms").filter(pl.col("count").cum_sum() * share.denominator >= needed).first()
 
 
 def _buckets(digest: Digest, max_points: int) -> tuple[pl.DataFrame, int]:

@@ -424,9 +424,15 @@ def _add_sample(books: Books, sample: ElementTree.Element) -> None:
         books.fault = "an attribute"
 
 
+DECLARATION = (
+    rb"(\xef\xbb\xbf)?(" + re.escape(b'<?xml version="1.0" encoding="UTF-8"?>') + rb"\n)?\s*<testResults "
+)
+
+
 def xml_books(content: bytes) -> Books:
     parser = ElementTree.XMLPullParser(events=("start", "end"))
-    books, depth = Books(), 0
+    # What may stand in a declaration, one parser takes more strictly than the other.
+    books, depth = Books(unsure=not re.match(DECLARATION, content)), 0
     try:
         parser.feed(content)
         for event, element in parser.read_events():

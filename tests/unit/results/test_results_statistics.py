@@ -6,12 +6,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import (
     exact_mean,
+    figures,
+    figures_by_label,
     outcome_timeline,
     percentile,
     percentile_curve,
@@ -61,6 +63,7 @@ def test_samples_beyond() -> None:
     )
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.integers(0, 5000), min_size=1, max_size=300))
 def test_a_percentile_curve_rises_through_recorded_values(
     tmp_path_factory: pytest.TempPathFactory, values: list[int]
@@ -149,3 +152,13 @@ def test_the_timeline_of_a_window_begins_at_the_window(tmp_path: Path) -> None:
     ]
     assert table["threads"].dtype == pl.Int32
     assert table["threads"].null_count() == 4
+
+
+def test_the_figures_by_label_are_those_of_each_label(tmp_path: Path) -> None:
+    rows = [
+        f"{i},{i * i % 97},L{i % 7},{'true' if i % 3 else 'false'},{i if i % 7 else 'null'}"
+        for i in range(600)
+    ]
+    digest = _digest(tmp_path, rows).at_once()
+    assert figures_by_label(digest) == {label: figures(digest.only(label)) for label in digest.labels}
+    assert {label for label, one in figures_by_label(digest).items() if one.response is None} == {"L0"}
