@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from pacemark.errors import Exit, InputError
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own, judge, one_line
@@ -30,7 +32,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """``summary`` speaks of the window, ``digest`` has all samples of the label asked for."""
+    """``summary`` is of the window; ``digest`` has its samples at least, and all unless asked for some."""
 
     record: RunRecord | None
     digest: Digest
@@ -66,12 +68,11 @@ def answer(question: Question) -> Answer:
     """
     source = question.source
     record = RunRecord.load_from(source) if (source / RECORD_FILE).is_file() else None
-    digest = Digest.of(source)
+    digest = _asked_for(question)
     if question.label is not None:
-        if question.label not in digest.labels:
-            raise InputError(
-                f"{source} has no label '{question.label}'", f"it has {', '.join(digest.labels)}"
-            )
+        known = sorted(digest.sums["label"].cast(pl.String).unique())
+        if question.label not in known:
+            raise InputError(f"{source} has no label '{question.label}'", f"it has {', '.join(known)}")
         digest = digest.only(question.label)
     window = _window(question, digest, record)
     measured = digest.between(window.from_s, window.to_s) if window else digest
@@ -103,6 +104,14 @@ def answer(question: Question) -> Answer:
         title=record.title if record else source.name,
         correction=correction,
     )
+
+
+def _asked_for(question: Question) -> Digest:
+    """The samples that the question is about, and no cells besides where the digest is stored."""
+    if question.workload or question.expected_interval_ms is not None:  # which look beyond the window
+        return Digest.of(question.source, label=question.label)
+    from_s = next((s for s in (question.from_s, question.warm_up_s) if s is not None), 0)
+    return Digest.of(question.source, label=question.label, from_s=max(from_s, 0), to_s=question.to_s)
 
 
 def _kept(question: Question, record: RunRecord | None) -> dict[Objective, JudgedObjective]:

@@ -104,8 +104,14 @@ class Digest:
         )
 
     @classmethod
-    def of(cls, path: Path) -> Self:
+    def of(
+        cls, path: Path, *, label: str | None = None, from_s: float = 0.0, to_s: float | None = None
+    ) -> Self:
         """The digest of a run's directory, a JTL or a digest file.
+
+        A question about one label, or a window of [from_s, to_s), need not wait for the other cells, of which
+        a long run has millions: of a digest file they are left out. ``sums`` is whole, and whoever asks still
+        cuts with ``only`` and ``between``.
 
         Raises:
             InputError: it is none of these, or cannot be read.
@@ -113,17 +119,19 @@ class Digest:
         if path.is_dir():
             for name in (DIGEST_FILE, SAMPLES_FILE):
                 if (path / name).exists():
-                    return cls.of(path / name)
+                    return cls.of(path / name, label=label, from_s=from_s, to_s=to_s)
             raise InputError(
                 f"{path} holds neither {DIGEST_FILE} nor {SAMPLES_FILE}", "give a run's directory or a JTL"
             )
         if path.is_file() and _starts_with(path, b"PAR1"):
-            return cls.load(path)
+            return cls.load(path, label=label, from_s=from_s, to_s=to_s)
         return cls.from_jtl(path)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a digest file.
+    def load(
+        cls, path: Path, *, label: str | None = None, from_s: float = 0.0, to_s: float | None = None
+    ) -> Self:
+        """Read a digest file; the cells of one label or window only where one is given, as ``of``.
 
         Raises:
             InputError: it is no digest, or one of another format.
@@ -137,7 +145,12 @@ class Digest:
                 )
             table = pl.scan_parquet(path)
             is_cell = pl.col("elapsed_ms").is_not_null()
-            cells = table.filter(is_cell).select(_typed(CELL_SCHEMA)).collect(engine="streaming")
+            wanted = is_cell & (pl.col("slice") >= _slice_of(from_s, meta["slice_s"]))
+            if to_s is not None:
+                wanted &= pl.col("slice") < -_slice_of(-to_s, meta["slice_s"])
+            if label is not None:
+                wanted &= pl.col("label") == label
+            cells = table.filter(wanted).select(_typed(CELL_SCHEMA)).collect(engine="streaming")
             sums = table.filter(~is_cell).select(_typed(SUM_SCHEMA)).collect()
             return cls(cells=cells, sums=sums, **_from_meta(meta))
         except (pl.exceptions.PolarsError, OSError, KeyError, ValueError, TypeError) as error:
@@ -225,7 +238,8 @@ class Digest:
                 f"the samples go from {self.window.from_s:g} to {self.window.to_s:g} s",
             )
         first, last = _slice_of(from_s, self.slice_s), -_slice_of(-end_s, self.slice_s)
-        newest: Any = self.cells["slice"].max()
+        # Of all samples, where only a window's cells were loaded.
+        newest: Any = max((t["slice"].max() for t in (self.cells, self.sums) if t.height), default=None)
         ended_s = (self.end_ms - self.start_ms) / 1000
         whole = newest is None or _slice_of(end_s, self.slice_s) > newest or end_s >= ended_s
         start = max(float(first * self.slice_s), self.window.from_s)

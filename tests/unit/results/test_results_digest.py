@@ -21,7 +21,9 @@ from pacemark.results import jtl
 from pacemark.results.digest import Digest, merge
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.statistics import Figures, gathered, outcome_timeline, summarize, timeline
+from pacemark.stats import Question, answer
 
+T0 = 1_769_767_200_000
 PERCENTS = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": Fraction("99.9")}
 LABELS = ["GET /tools", 'say "hi", twice', "new\nline", "", "MCP tools/call", "timeStampé"]
 KINDS = {
@@ -355,3 +357,23 @@ def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_a_directory_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"neither digest.parquet nor samples.jtl"):
         Digest.of(tmp_path)
+
+
+def test_a_stored_digest_answers_for_a_label_and_a_window_as_the_whole_does(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jtl"
+    starts = [0, 400, 2500, 2600, 9000, 9001, 21_500]
+    rows = [f"{T0 + start},{start % 7},{'AB'[start % 2]},true" for start in starts]
+    path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
+    Digest.from_jtl(path).save(stored := tmp_path / "digest.parquet")
+    assert Digest.of(stored, label="B").cells.height == 1
+    assert Digest.of(stored, from_s=2, to_s=9).cells.height == 2
+    for label in (None, "A", "B"):
+        for from_s in (None, 1, 21):
+            for to_s in (None, 9, 22):
+                if (from_s or 0) < (21 if to_s is None else to_s):
+                    asked = [Question(one, label=label, from_s=from_s, to_s=to_s) for one in (path, stored)]
+                    of_jtl, of_digest = map(answer, asked)
+                    assert of_jtl.summary == of_digest.summary
+                    assert of_jtl.notes == of_digest.notes
+    with pytest.raises(InputError, match="has no label 'C': it has A, B"):
+        answer(Question(stored, label="C", from_s=21))
