@@ -44,7 +44,8 @@ SHARED = Gateway(offset=0.12, tail=0.33, sway=0.19, keeps=0.4, bursts_per_min=2.
 OFFSET = Gateway(offset=0.40, sway=0.19, keeps=0.4, bursts_per_min=2.8)
 NARROW = Gateway(median_ms=200, sigma=0.02, sway=0.02, bursts_per_min=0)
 """As where a fixed delay is most of the latency."""
-TOLD = 0.12
+TOLD = 0.5
+"""The upper limit of what runs differ by at P95 on a machine that others use too."""
 THRESHOLD = [Threshold.parse("p95", "5%")]
 RISE = 1.1
 SEED = 20260130
@@ -134,15 +135,14 @@ def cases(trials: int) -> list[Case]:
     slower, shared_slower = ALONE.slower(RISE), SHARED.slower(RISE)
     return [
         Case("alone, the same", ALONE, ALONE, trials, no_change),
-        Case("shared, the same", SHARED, SHARED, trials, no_change),
-        Case("shared, the same", SHARED, SHARED, trials, no_change, labels=4),
-        Case("offset, the same", OFFSET, OFFSET, trials, no_change),
-        Case("alone, the same", ALONE, ALONE, trials, no_change, told=TOLD),
-        Case("alone, the same", ALONE, ALONE, trials, no_change, labels=4, told=TOLD),
-        Case("alone, 10 % slower", ALONE, slower, trials, not_missed, told=TOLD),
-        Case("alone, the same", ALONE, ALONE, 3 * few, no_change, told=TOLD, asked=True),
-        Case("alone, 10 % slower", ALONE, slower, few, found, told=TOLD, asked=True),
-        Case("alone, 10 % slower", ALONE, slower, few, found, labels=4, told=TOLD, asked=True),
+        Case("shared, the same", SHARED, SHARED, trials, no_change, told=TOLD),
+        Case("shared, the same", SHARED, SHARED, trials, no_change, labels=4, told=TOLD),
+        Case("offset, the same", OFFSET, OFFSET, trials, no_change, told=TOLD),
+        Case("alone, the same", ALONE, ALONE, trials, no_change, labels=4),
+        Case("alone, 10 % slower", ALONE, slower, trials, not_missed),
+        Case("alone, the same", ALONE, ALONE, 3 * few, no_change, asked=True),
+        Case("alone, 10 % slower", ALONE, slower, few, found, asked=True),
+        Case("alone, 10 % slower", ALONE, slower, few, found, labels=4, asked=True),
         Case("alone, 10 % slower", ALONE, slower, few, found, runs=5, asked=True),
         Case("shared, the same", SHARED, SHARED, trials, no_change, runs=3),
         Case("shared, the same", SHARED, SHARED, few, no_change, runs=5, labels=4),

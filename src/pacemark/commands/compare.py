@@ -53,7 +53,7 @@ def compare(
         typer.Option(
             metavar="PERCENT",
             help="What latencies of like runs differ by, where neither runs nor a history tell. "
-            "[default: 50% at p95]",
+            "[default: 12% at p95]",
         ),
     ] = None,
     basis: Annotated[

@@ -359,7 +359,8 @@ def _noise_notes(cases: Sequence[_Case], told: float | None) -> list[str]:
         if case.label is None and case.spread and case.spread.source == "default" and case.metric != "error"
     )
     said: dict[Source, str] = {
-        "default": f"assumed between runs, one standard deviation: {assumed}; with three runs on each side, "
+        "default": f"assumed between runs, one standard deviation: {assumed}, as of runs alone on their "
+        "machine (on one that others use they differ by some 50 %: --noise); with three runs on each side, "
         "five on one, or a history, theirs is known",
         "told": f"between runs, one standard deviation, as was told: {100 * (told or 0):g} %",
         "runs": "between runs: as the runs given differ among themselves",

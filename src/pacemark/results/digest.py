@@ -239,7 +239,8 @@ class Digest:
             )
         first, last = _slice_of(from_s, self.slice_s), -_slice_of(-end_s, self.slice_s)
         # Of all samples, where only a window's cells were loaded.
-        newest: Any = max((t["slice"].max() for t in (self.cells, self.sums) if t.height), default=None)
+        ends: list[Any] = [table["slice"].max() for table in (self.cells, self.sums) if table.height]
+        newest = max(ends, default=None)
         ended_s = (self.end_ms - self.start_ms) / 1000
         whole = newest is None or _slice_of(end_s, self.slice_s) > newest or end_s >= ended_s
         start = max(float(first * self.slice_s), self.window.from_s)

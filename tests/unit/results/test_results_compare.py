@@ -83,7 +83,7 @@ def test_one_run_on_each_side_has_a_stated_default(tmp_path: Path) -> None:
     assert (change.outcome, found.verdict) == ("inconclusive", "inconclusive")
     assert change.runs_needed == found.runs_needed
     (said,) = found.noise
-    assert said.startswith("assumed between runs, one standard deviation: p95 50 %;")
+    assert said.startswith("assumed between runs, one standard deviation: p95 12 %, as of runs alone")
     threshold = [Threshold.parse("p95", "10%")]
     others = [_digest(tmp_path, [ms] * 400) for ms in (10, 200, 1000)]
     verdicts = [compare([base], [other], threshold).verdict for other in others]
@@ -104,8 +104,8 @@ def test_who_knows_how_much_runs_differ_may_tell(tmp_path: Path) -> None:
 
 
 def test_a_single_run_that_no_number_decides_says_that_three_tell_the_noise(tmp_path: Path) -> None:
-    base = _digest(tmp_path, [100] * 400)
-    change = _change(compare([base], [base], [Threshold.parse("p95", "5%")]), "p95")
+    base = _digest(tmp_path, [100] * 800)
+    change = _change(compare([base], [base], [Threshold.parse("p99", "2%")]), "p99")
     assert (change.outcome, change.why) == ("inconclusive", "take 3 runs a side")
 
 

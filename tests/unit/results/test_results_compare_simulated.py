@@ -33,7 +33,7 @@ def _compared(
     return compare(sides[0], sides[1], THRESHOLD, told=told)
 
 
-@pytest.mark.parametrize(("gateway", "told"), [(GATEWAY, 0.12), (SHARED, None)])
+@pytest.mark.parametrize(("gateway", "told"), [(GATEWAY, None), (SHARED, 0.5)])
 def test_the_same_against_the_same_raises_no_alarm(gateway: Gateway, told: float | None) -> None:
     chance = np.random.default_rng(1)
     verdicts = Counter(_compared(chance, gateway, of=gateway, told=told, rate=50).verdict for _ in range(50))
@@ -44,7 +44,7 @@ def test_a_rise_is_found_or_said_to_take_more_runs_with_which_it_is_found() -> N
     chance = np.random.default_rng(2)
     found = 0
     for _ in range(10):
-        first = _compared(chance, SLOWER, told=0.12, rate=50)
+        first = _compared(chance, SLOWER, rate=50)
         assert first.verdict in ("worse", "inconclusive")
         if first.verdict == "inconclusive":
             assert first.runs_needed is not None
@@ -53,9 +53,9 @@ def test_a_rise_is_found_or_said_to_take_more_runs_with_which_it_is_found() -> N
     assert found >= 9
 
 
-def test_twenty_times_as_slow_is_found_with_one_run_and_thrice_where_the_noise_is_told() -> None:
+def test_twice_as_slow_is_found_with_one_run_and_twenty_times_where_much_noise_is_told() -> None:
     chance = np.random.default_rng(3)
-    for factor, told in ((20, None), (3, 0.12)):
+    for factor, told in ((2, None), (20, 0.5)):
         found = {_compared(chance, GATEWAY.slower(factor), told=told, rate=20).verdict for _ in range(5)}
         assert found == {"worse"}
 
