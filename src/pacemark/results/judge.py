@@ -51,6 +51,8 @@ def judge(
         own: the figures that samples alone do not tell, by metric, or PromQL expression, and unit.
         corrected: ``digest`` as ``omission.corrected`` makes it.
     """
+    # Each objective counts all samples anew: of one slice they are few kinds, whatever the run's length.
+    digest = digest.at_once()
     return [
         _judged_own(objective, own)
         if objective.metric in OWN or objective.promql

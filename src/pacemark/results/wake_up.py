@@ -60,12 +60,17 @@ def waiting_share(digest: Digest, load: Load, *, whole: Digest | None = None) ->
 
 def _in_flight(digest: Digest) -> dict[int, float]:
     """By slice, the change of the mean number of requests in flight from the slice before."""
+    # Only slice and elapsed matter here, by which cells are sorted: a tenth of the rows at little cost.
+    place = pl.col("slice").cast(pl.Int64) * (1 << 32) + pl.col("elapsed_ms")
+    every = digest.cells.lazy().select("slice", "elapsed_ms", "count", place=place.set_sorted())
+    first, count = pl.col("slice", "elapsed_ms").first(), pl.col("count").sum()
+    cells = every.group_by("place").agg(first, count).collect()
     begins = pl.col("slice") + 0.5
     ends = begins + pl.col("elapsed_ms") / (1000 * digest.slice_s)
     steps = pl.concat(
         [
-            digest.cells.select(at=begins, weight=pl.col("count").cast(pl.Float64)),
-            digest.cells.select(at=ends, weight=-pl.col("count").cast(pl.Float64)),
+            cells.select(at=begins, weight=pl.col("count").cast(pl.Float64)),
+            cells.select(at=ends, weight=-pl.col("count").cast(pl.Float64)),
         ]
     )
     # A step inside a slice counts there for the rest of the slice, and whole from the next one on.
