@@ -99,7 +99,7 @@ def test_the_request_s_own_command_line(three: Three) -> None:
 
 def test_more_errors_are_a_regression(three: Three) -> None:
     samples = rows(three.samples)
-    for row in samples[::50]:
+    for row in samples[::7]:  # of every label some
         row["success"], row["responseCode"] = "false", "503"
     worse = write_rows(three.pacemark.folder / "errors.jtl", samples)
     ended = three.pacemark("compare", three.samples, worse, "--threshold-error", "0.5%", "--markdown")
