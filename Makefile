@@ -194,7 +194,7 @@ $(CLASSES): $(VENV)/.dev
 
 .PHONY: test-jmeter
 test-jmeter: $(VENV)/.dev
-	$(BIN)/pytest -m "jmeter and not (patient or prometheus or full or faults)"
+	$(BIN)/pytest -m "jmeter and not (patient or full or faults)"
 
 # What has no clock to keep yields the processors to what has.
 .PHONY: test-others
@@ -204,7 +204,7 @@ test-others: $(VENV)/.dev
 # What waits most of its time: for a JMeter that has no clock to keep, for scrapes, for services to start.
 .PHONY: test-patient
 test-patient: $(VENV)/.dev
-	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient or prometheus or full"
+	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient or full or (prometheus and not jmeter)"
 
 .PHONY: faults
 faults: $(VENV)/.dev ## What is broken on the full stack must be what the report names: ten minutes and more
