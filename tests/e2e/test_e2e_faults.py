@@ -147,8 +147,8 @@ def test_a_lock_is_the_databases(stack: FullStack) -> None:
     ended = stack.run("lock", "load_test", 8, lambda: stack.psql("postgres", "mcp", lock))
     assert ended.status == 1
     first = first_to_saturate(ended)
-    assert first.startswith("the database: a transaction holds on for long")
-    assert BREAKS_S - 5 < moment(first) < BREAKS_S + 25
+    assert first.startswith("the database: ")
+    assert BREAKS_S - 5 < moment(first) < BREAKS_S + 30
 
 
 def test_a_slow_database_is_the_databases(stack: FullStack) -> None:
