@@ -7,7 +7,7 @@ from typing import Literal
 
 from pacemark.errors import PacemarkError
 from pacemark.gateway.connection import DIRECT, Connection
-from pacemark.gateway.detached import detached_credentials
+from pacemark.gateway.detached import detached
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
 from pacemark.gateway.machine import machine_findings
@@ -50,7 +50,8 @@ def examine(
         findings += _lacking(others, out, None, are_named=are_named)
         return [*findings, Finding(name="gateway", level="warning", detail="none named", remedy=remedy)]
     credentials = Credentials.from_environment(environ, seconds=longest_s)
-    credentials = credentials or detached_credentials(url, seconds=longest_s)
+    if credentials is None and (stack := detached(url)):
+        credentials = stack.credentials(seconds=longest_s)
     found = preflight(
         url,
         credentials,

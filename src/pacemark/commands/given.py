@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pacemark.gateway.client import RPC_ENDPOINT
 from pacemark.gateway.connection import Connection
-from pacemark.gateway.detached import detached_prometheus
+from pacemark.gateway.detached import detached
 from pacemark.gateway.fixtures import Listed
 from pacemark.gateway.identities import Identities
 from pacemark.settings import File
@@ -46,8 +46,9 @@ def rpc_endpoint() -> str:
 
 def monitoring(file: File, url: str | None) -> dict[str, str]:
     """As the variables that say it: where the monitoring is by the file, or by the stack at ``url``."""
+    stack = detached(url) if url and not file.prometheus else None
     given = {
-        "PROMETHEUS_URL": file.prometheus or (detached_prometheus(url) if url else None),
+        "PROMETHEUS_URL": file.prometheus or (stack.prometheus_url if stack else None),
         "GRAFANA_URL": file.grafana,
         "LOKI_URL": file.loki,
     }

@@ -1,6 +1,7 @@
 """A stack that outlives the command that started it, as its state and its secrets' file tell of it."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,54 +31,73 @@ def status(data_dir: Path | None = None) -> State | None:
     return state
 
 
-def detached_credentials(url: str, *, seconds: float, data_dir: Path | None = None) -> Credentials | None:
-    """A token for the detached stack whose gateway has that URL; None when there is no such stack."""
-    secrets = _detached_secrets(url, data_dir or default_dir())
-    return minted(secrets, seconds) if secrets else None
+@dataclass(frozen=True)
+class Detached:
+    """A detached stack, as its state was read once."""
+
+    home: Path
+    state: State
+
+    @property
+    def secrets(self) -> Secrets | None:
+        """None where its owner has taken them away."""
+        try:
+            kept = json.loads((self.home / SECRETS_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return Secrets(**kept)
+
+    def credentials(self, *, seconds: float) -> Credentials | None:
+        """An administrator's token for so many seconds."""
+        secrets = self.secrets
+        return minted(secrets, seconds) if secrets else None
+
+    @property
+    def administrator(self) -> Administrator | None:
+        """Who may sign in."""
+        secrets = self.secrets
+        return Administrator(secrets.admin_email, secrets.admin_password) if secrets else None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that are alive, by service."""
+        services = self.state.services.items()
+        return {name: one.pid for name, one in services if process(one.pid, one.pid_created)}
+
+    @property
+    def asked_urls(self) -> dict[str, str]:
+        """The test servers, as a user names them."""
+        return asked_urls_of(server_urls_of(self.state))
+
+    @property
+    def prometheus_url(self) -> str:
+        """Empty where it has no Prometheus."""
+        return prometheus_of(self.state)
+
+    @property
+    def gateway_urls(self) -> tuple[str, ...]:
+        """The gateway processes' own."""
+        return gateway_urls_of(self.state)
+
+    @property
+    def log_files(self) -> dict[str, Path]:
+        """The logs, by service."""
+        return log_files(self.home)
+
+    @property
+    def live_targets(self) -> Path | None:
+        """Where its Prometheus learns of a JMeter; None where it has none."""
+        path = self.home / LIVE_TARGETS
+        return path if path.is_file() else None
 
 
-def detached_administrator(url: str, data_dir: Path | None = None) -> Administrator | None:
-    """Who may sign in at the detached stack of that URL; None when there is no such stack."""
-    secrets = _detached_secrets(url, data_dir or default_dir())
-    return Administrator(secrets.admin_email, secrets.admin_password) if secrets else None
-
-
-def detached_pids(url: str, data_dir: Path | None = None) -> dict[str, int]:
-    """The processes of the detached stack of that URL, by service; empty when there is no such stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    services = state.services if state else {}
-    return {name: one.pid for name, one in services.items() if process(one.pid, one.pid_created)}
-
-
-def detached_urls(url: str, data_dir: Path | None = None) -> dict[str, str]:
-    """The test servers of the detached stack of that URL, as a user names them; none without such a stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    return asked_urls_of(server_urls_of(state)) if state else {}
-
-
-def detached_prometheus(url: str, data_dir: Path | None = None) -> str:
-    """The Prometheus of the detached stack of that URL; empty where there is none."""
-    state = _detached_state(url, data_dir or default_dir())
-    return prometheus_of(state) if state else ""
-
-
-def detached_gateways(url: str, data_dir: Path | None = None) -> tuple[str, ...]:
-    """The gateway processes' own URLs, of the detached stack of that URL; none without such a stack."""
-    state = _detached_state(url, data_dir or default_dir())
-    return gateway_urls_of(state) if state else ()
-
-
-def detached_logs(url: str, data_dir: Path | None = None) -> dict[str, Path]:
-    """The logs of the detached stack of that URL, by service; none without such a stack."""
+def detached(url: str, data_dir: Path | None = None) -> Detached | None:
+    """The detached stack whose gateway has that URL; None when there is no such stack."""
     home = data_dir or default_dir()
-    return log_files(home) if _detached_state(url, home) else {}
-
-
-def detached_live_targets(url: str, data_dir: Path | None = None) -> Path | None:
-    """Where the Prometheus of the detached stack of that URL learns of a JMeter; None where it has none."""
-    home = data_dir or default_dir()
-    path = home / LIVE_TARGETS
-    return path if _detached_state(url, home) and path.is_file() else None
+    state = status(home)
+    if state is None or not gateway_urls_of(state) or not _is_same(front(state), checked_url(url)):
+        return None
+    return Detached(home, state)
 
 
 def log_files(data_dir: Path) -> dict[str, Path]:
@@ -90,13 +110,6 @@ def log_files(data_dir: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.is_file()}
 
 
-def _detached_state(url: str, home: Path) -> State | None:
-    state = status(home)
-    if state is None or not gateway_urls_of(state) or not _is_same(front(state), checked_url(url)):
-        return None
-    return state
-
-
 def _is_same(one: str, other: str) -> bool:
     """Whether both are of one place: this machine has several names."""
     left, right = urlsplit(one), urlsplit(other)
@@ -104,16 +117,6 @@ def _is_same(one: str, other: str) -> bool:
         return False
     hosts = (left.hostname or "", right.hostname or "")
     return hosts[0] == hosts[1] or all(map(is_loopback, hosts))
-
-
-def _detached_secrets(url: str, home: Path) -> Secrets | None:
-    if _detached_state(url, home) is None:
-        return None
-    try:
-        kept = json.loads((home / SECRETS_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Secrets(**kept)
 
 
 def minted(secrets: Secrets, seconds: float) -> Credentials:

@@ -2,22 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pacemark.errors import InputError
 from pacemark.gateway.client import checked_url
-from pacemark.gateway.detached import (
-    detached_administrator,
-    detached_credentials,
-    detached_gateways,
-    detached_live_targets,
-    detached_logs,
-    detached_pids,
-    detached_prometheus,
-    detached_urls,
-    log_files,
-)
+from pacemark.gateway.detached import Detached, detached, log_files
 from pacemark.gateway.mcp_servers import server_urls
 from pacemark.gateway.sign_in import Administrator
 from pacemark.gateway.stack import Stack
@@ -85,16 +75,26 @@ def target(
     if not url:
         raise InputError("no gateway named", "give --gateway URL, set GATEWAY_URL, or use --embedded")
     url = checked_url(url)
-    credentials = Credentials.from_environment(environ, seconds=seconds)
-    administrator = Administrator.from_environment(environ)
-    yield Target(
+    given = Target(
         url,
-        credentials or detached_credentials(url, seconds=seconds),
-        administrator=administrator or detached_administrator(url),
-        pids=detached_pids(url),
-        server_urls=server_urls(environ) or detached_urls(url),
-        prometheus_url=detached_prometheus(url),
-        gateway_urls=detached_gateways(url),
-        log_files=detached_logs(url),
-        live_targets=detached_live_targets(url),
+        Credentials.from_environment(environ, seconds=seconds),
+        administrator=Administrator.from_environment(environ),
+        server_urls=server_urls(environ),
+    )
+    found = detached(url)
+    yield _with_what_it_tells(found, given, seconds) if found else given
+
+
+def _with_what_it_tells(stack: Detached, given: Target, seconds: float) -> Target:
+    """What the user did not set, of the stack."""
+    return replace(
+        given,
+        credentials=given.credentials or stack.credentials(seconds=seconds),
+        administrator=given.administrator or stack.administrator,
+        pids=stack.pids,
+        server_urls=given.server_urls or stack.asked_urls,
+        prometheus_url=stack.prometheus_url,
+        gateway_urls=stack.gateway_urls,
+        log_files=stack.log_files,
+        live_targets=stack.live_targets,
     )

@@ -17,7 +17,7 @@ import pytest
 
 from pacemark.errors import SetupError
 from pacemark.gateway.client import GatewayClient
-from pacemark.gateway.detached import detached_credentials, detached_pids, detached_urls, status
+from pacemark.gateway.detached import detached, status
 from pacemark.gateway.preflight import PreflightResult, preflight
 from pacemark.gateway.stack import Stack, down
 from pacemark.gateway.token import Credentials
@@ -169,18 +169,19 @@ def test_a_detached_stack_with_rate_limiting_from_up_to_down(tmp_path: Path) -> 
             Stack.up(home, detached=True)
         kept = home / "secrets.json"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-        credentials = detached_credentials(stack.url + "/", seconds=60, data_dir=home)
+        found_stack = detached(stack.url + "/", home)
+        assert found_stack is not None
+        credentials = found_stack.credentials(seconds=60)
         assert credentials is not None
-        assert detached_credentials("http://127.0.0.1:1", seconds=60, data_dir=home) is None
+        assert detached("http://127.0.0.1:1", home) is None
         by_name = stack.url.replace("127.0.0.1", "localhost")
-        assert detached_credentials(by_name, seconds=60, data_dir=home) is not None
-        assert detached_credentials(by_name + "/below", seconds=60, data_dir=home) is None
-        pids = detached_pids(stack.url, home)
-        assert pids == {name: stack.pids[name] for name in pids}
-        assert "gateway" in pids
-        assert detached_pids("http://127.0.0.1:1", home) == {}
-        assert detached_urls(stack.url, home) == stack.asked_urls
-        assert detached_urls("http://127.0.0.1:1", home) == {}
+        named = detached(by_name, home)
+        assert named is not None
+        assert named.credentials(seconds=60) is not None
+        assert detached(by_name + "/below", home) is None
+        assert found_stack.pids == {name: stack.pids[name] for name in found_stack.pids}
+        assert "gateway" in found_stack.pids
+        assert found_stack.asked_urls == stack.asked_urls
         found = rate_limited_preflight(stack.url, credentials)
         assert [(f.name, f.level) for f in found.findings if f.level == "error"] == [("rate limit", "error")]
         (finding,) = found.errors
