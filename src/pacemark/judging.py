@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import polars as pl
-
 from pacemark import __version__, distributed
 from pacemark.asked import Asked
 from pacemark.gateway.connection import UNVERIFIED
@@ -32,7 +30,7 @@ from pacemark.results.record import (
     StageFigures,
     Window,
 )
-from pacemark.results.statistics import latency_figures, percentile
+from pacemark.results.statistics import latency_figures, outcome_counts, percentile
 from pacemark.results.verdict import STATUS, Evidence, decide
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
 from pacemark.telemetry.objectives import own_figures
@@ -101,7 +99,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     evidence = Evidence(
         window=window,
         warm_up_s=asked.warm_up_s,
-        outcomes=_outcomes(requests),
+        outcomes=outcome_counts(requests),
         recorded=digest.count,
         parents=digest.parents,
         in_window=measured.count,
@@ -146,11 +144,6 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
             "interrupted": INTERRUPTED in (execution.stopped, subject.probing_failed),
         }
     )
-
-
-def _outcomes(digest: Digest) -> dict[str, int]:
-    counts = digest.cells.group_by("outcome").agg(pl.col("count").sum())
-    return dict(counts.sort("count", descending=True).cast({"outcome": pl.String}).iter_rows())
 
 
 def _background(observed: Observed, asked: Asked, measured: Digest) -> list[Section]:
@@ -259,7 +252,7 @@ def _counted(
     answered: dict[str, int] = {}
     for label, pattern in workload.handlers.items():
         handler = pattern.replace("${MCP_RPC_ENDPOINT}", rpc_endpoint)
-        outcomes = _outcomes(digest.only(label))
+        outcomes = outcome_counts(digest.only(label))
         answers = sum(count for outcome, count in outcomes.items() if not outcome.startswith(UNANSWERED))
         answered[handler] = answered.get(handler, 0) + answers
     grown = after.since(before)

@@ -13,7 +13,7 @@ from pacemark.results import outcomes
 from pacemark.results.digest import Digest
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.recovery import LEAST_SAMPLES, WINDOW_S
-from pacemark.results.statistics import figures, latency_figures
+from pacemark.results.statistics import latency_figures, outcome_counts
 from pacemark.results.verdict import CPU_LIMIT, LATE_WAKE_UP_MS, NAMED_FAILURES
 from pacemark.results.wake_up import late_wake_up_p95_ms, overdue_share, waiting_share
 from pacemark.workloads.load import Load
@@ -179,7 +179,7 @@ def _breaches(digest: Digest, asked: float) -> Iterator[Breach]:
 
 def _kinds(digest: Digest) -> str:
     """The most frequent kinds of failure, each with its count."""
-    kinds = Counter(figures(digest).outcomes)
+    kinds = Counter(outcome_counts(digest))
     kinds.pop(outcomes.OK, None)
     return ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common(NAMED_FAILURES))
 
@@ -204,7 +204,7 @@ def _generator_lacked(
     late, overdue = late_wake_up_p95_ms(inside), overdue_share(inside)
     if late is not None and late > LATE_WAKE_UP_MS and (overdue or 0) < MOSTLY:
         return f"JMeter's waiting threads woke {late:g} ms late at P95, limit {LATE_WAKE_UP_MS} ms"
-    ports = figures(inside).outcomes.get("bind", 0)
+    ports = outcome_counts(inside).get("bind", 0)
     if ports * 100 >= ERRORS_PERCENT * inside.count > 0:
         return f"this machine had no port left for {ports} requests"
     kinds = {breach.kind for breach in breaches}

@@ -11,7 +11,7 @@ from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
-from pacemark.results.statistics import figures
+from pacemark.results.statistics import figures, outcome_counts
 from pacemark.workloads.connections import CLOSE, CONNECTION_LIFETIME, HANDSHAKE, Connections
 
 _REPLIED = ("check failed", "json-rpc error", "tool error")
@@ -182,7 +182,7 @@ def _without(digest: Digest, outcome: str) -> Digest:
 
 
 def _failed(digest: Digest) -> dict[str, int]:
-    return {outcome: count for outcome, count in figures(digest).outcomes.items() if outcome != OK}
+    return {outcome: count for outcome, count in outcome_counts(digest).items() if outcome != OK}
 
 
 def _lost(digest: Digest) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
-from pacemark.results.statistics import Figures, figures
+from pacemark.results.statistics import Figures, figures, outcome_counts
 from pacemark.workloads.journey import SIGNED_OUT, Journey
 
 UNAUTHORIZED = "HTTP 401"
@@ -56,7 +56,7 @@ def _kinds(found: Figures) -> str:
 def _section(subject: Subject, workload: Journey, sign_in: Figures, sign_out: Figures) -> Section:
     digest = subject.digest
     rounds = _ok(figures(digest.only(workload.round[-1])))
-    thrown_out = sum(figures(digest).outcomes.get(outcome, 0) for outcome in (SIGNED_OUT, UNAUTHORIZED))
+    thrown_out = sum(outcome_counts(digest).get(outcome, 0) for outcome in (SIGNED_OUT, UNAUTHORIZED))
     measured = digest.between(subject.window.from_s, subject.window.to_s)
     waits = [figures(measured.only(label)).mean for label in workload.round]
     a_round = _sum(waits)

@@ -18,7 +18,7 @@ from pacemark.results.recovery import (
     seconds_until,
     windows,
 )
-from pacemark.results.statistics import figures, percentile
+from pacemark.results.statistics import outcome_counts, percentile
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 
@@ -105,7 +105,7 @@ def _words(what: str, own: Own) -> str:
 
 def _pool(digest: Digest) -> Reason:
     """Whether clients saw a pool run out. Only its own gauges could say that it did not."""
-    outcomes = figures(digest).outcomes
+    outcomes = outcome_counts(digest)
     if refused := outcomes.get(REFUSED, 0):
         text = f"{refused} of {digest.count} requests were answered {REFUSED}, as by an exhausted pool"
         return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log")

@@ -9,7 +9,7 @@ from pacemark.results.judge import Own
 from pacemark.results.measurements.model import Measurement, Subject
 from pacemark.results.outcomes import OK
 from pacemark.results.record import LEAST_BEYOND, Column, Section
-from pacemark.results.statistics import figures, latency_figures, samples_beyond
+from pacemark.results.statistics import figures, latency_figures, outcome_counts, samples_beyond
 from pacemark.workloads.servers import GATEWAY, Servers
 
 EVERYTHING = "all requests"
@@ -59,7 +59,7 @@ def _sessions(workload: Servers, digest: Digest) -> str:
     """How many sessions were opened, and in vain."""
     parts = []
     for server in workload.sessions:
-        outcomes = figures(_of(digest, server.openings[:1])).outcomes
+        outcomes = outcome_counts(_of(digest, server.openings[:1]))
         failed = sum(count for outcome, count in outcomes.items() if outcome != OK)
         vain = f", {failed} tries in vain" if failed else ""
         parts.append(f"{server.name} {outcomes.get(OK, 0)}{vain}")
