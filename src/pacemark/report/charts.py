@@ -10,15 +10,9 @@ from pacemark.report import wording
 from pacemark.results.digest import LIFETIME, Digest
 from pacemark.results.omission import Correction
 from pacemark.results.outcomes import OK
+from pacemark.results.over_time import gathered, latency_timelines, outcome_timeline, rate_timeline
 from pacemark.results.record import Chart, JudgedObjective, RunRecord
-from pacemark.results.statistics import (
-    Summary,
-    gathered,
-    latency_timelines,
-    outcome_timeline,
-    percentile_curve,
-    rate_timeline,
-)
+from pacemark.results.statistics import Summary, percentile_curve
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Basis
 

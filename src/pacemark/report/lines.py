@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from pacemark.results.digest import Digest
-from pacemark.results.statistics import percentile_curve, timeline
+from pacemark.results.over_time import timeline
+from pacemark.results.statistics import percentile_curve
 from pacemark.workloads.objective import Basis
 
 MOST_POINTS = 200

@@ -1,9 +1,8 @@
-"""Figures of a digest: counts, rates and exact percentiles, in all, by label and over time."""
+"""Figures of a digest: counts, rates and exact percentiles, in all and by label."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +12,6 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from pacemark.errors import InputError
-from pacemark.results.cells import add_sums, moved
 from pacemark.results.digest import Digest
 from pacemark.results.outcomes import OK
 from pacemark.results.record import LatencyFigures, Window, too_few
@@ -23,8 +21,6 @@ SUMMARY_FILE = "summary.json"
 
 PERCENTS: Mapping[str, str] = {"p50": "50", "p90": "90", "p95": "95", "p99": "99", "p999": "99.9"}
 """The percentiles that are reported, as exact decimal numbers."""
-
-_OVER_TIME = {name: PERCENTS[name] for name in ("p50", "p95", "p99")} | {"max": "100"}
 
 _NO_LATENCY = LatencyFigures(
     count=0, mean=None, min=None, max=None, p50=None, p90=None, p95=None, p99=None, p999=None
@@ -203,77 +199,11 @@ def samples_beyond(count: int, percent: str | float) -> int:
     return count - rank(count, percent)
 
 
-def timeline(
-    digest: Digest, *, label: str | None = None, basis: Basis = "elapsed", max_points: int = 600
-) -> pl.DataFrame:
-    """The window in at most ``max_points`` buckets of whole slices, empty ones too.
-
-    Columns: ``at_s`` (from the first sample), ``seconds``, ``count``, ``errors``, ``rate`` (a second),
-    ``p50``, ``p95``, ``p99``, ``max`` (ms, exact in the bucket; null in an empty one), ``threads`` (the most
-    at once; null where unknown). The first and the last bucket of a whole JTL are whole slices too, though
-    the samples end somewhere in it.
-    """
-    (latencies,) = latency_timelines(digest, [label], basis=basis, max_points=max_points)
-    counts = rate_timeline(digest, label=label, max_points=max_points)
-    both = pl.concat((counts, latencies.select(*_OVER_TIME)), how="horizontal")
-    return both.select("at_s", "seconds", "count", "errors", "rate", *_OVER_TIME, "threads")
-
-
-def rate_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
-    """``timeline`` without its latencies, which take most of its time."""
-    buckets, width = _buckets(digest, max_points)
-    shown = digest if label is None else digest.only(label)
-    cells = shown.cells.with_columns(bucket=_bucket(digest, width))
-    counts = cells.group_by("bucket").agg(
-        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != OK).sum().alias("errors")
-    )
-    threads = shown.sums.group_by(_bucket(digest, width)).agg(threads=pl.col("all_threads").max())
-    known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
-    return (
-        buckets.join(counts, on="bucket", how="left", maintain_order="left")
-        .join(threads, on="bucket", how="left", maintain_order="left")
-        .with_columns(pl.col("count", "errors").fill_null(0), known.alias("threads"))
-        .with_columns(rate=pl.col("count") / (pl.col("seconds") * digest.runs))
-        .select("at_s", "seconds", "count", "errors", "rate", "threads")
-    )
-
-
-def latency_timelines(
-    digest: Digest, labels: Iterable[str | None], *, basis: Basis, max_points: int
-) -> list[pl.DataFrame]:
-    """The latencies of ``timeline``, of each label (None: all of them), from one pass over the samples."""
-    buckets, width = _buckets(digest, max_points)
-    named = (_bucket(digest, width), "label", f"{basis}_ms")
-    cells = digest.cells.lazy().group_by(named).agg(pl.col("count").sum()).collect()
-    frames = []
-    for label in labels:
-        mine = cells if label is None else cells.filter(pl.col("label") == label)
-        found = _percentiles(mine, basis, _OVER_TIME)
-        frames.append(buckets.join(found, on="bucket", how="left", maintain_order="left"))
-    return frames
-
-
-def gathered(digest: Digest, *, max_points: int = 600) -> Digest:
-    """The same samples, each counted to the first slice of its bucket: fewer cells for several timelines.
-
-    ``timeline`` and ``outcome_timeline`` say the same of it, given the same ``max_points``.
-    """
-    buckets, width = _buckets(digest, max_points)
-    first = int(digest.window.from_s // digest.slice_s)
-    end_s = first * digest.slice_s + float(buckets["seconds"].sum())
-    window = Window(from_s=digest.window.from_s, to_s=end_s)
-    to_first = (((pl.col("slice") - first) // width) * width + first).cast(pl.Int32)
-    sums = add_sums([digest.sums.with_columns(slice=to_first)])
-    return replace(digest, cells=moved(digest.cells, to_first), sums=sums, window=window)
-
-
-def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
-    """Samples by outcome over the buckets of ``timeline``: ``at_s``, ``outcome``, ``count``, no zeros."""
-    buckets, width = _buckets(digest, max_points)
-    cells = (digest if label is None else digest.only(label)).cells
-    counts = cells.group_by(_bucket(digest, width), pl.col("outcome").cast(pl.String))
-    table = counts.agg(pl.col("count").sum()).join(buckets, on="bucket").select("at_s", "outcome", "count")
-    return table.sort("at_s", "outcome")
+def at_share(percent: str) -> pl.Expr:
+    """The nearest-rank percentile of ``ms``, sorted, of which each came ``count`` times."""
+    share = Fraction(percent) / 100
+    needed = pl.col("count").sum() * share.numerator
+    return pl.col("ms").filter(pl.col("count").cum_sum() * share.denominator >= needed).first()
 
 
 def percentile_curve(digest: Digest, *, label: str | None = None, basis: Basis = "elapsed") -> pl.DataFrame:
@@ -342,7 +272,7 @@ def _latencies_by_label(digest: Digest, basis: Basis) -> dict[str, LatencyFigure
         total=(ms * count).sum(),
         min=ms.first(),
         max=ms.last(),
-        **{name: _at_share(percent) for name, percent in PERCENTS.items()},
+        **{name: at_share(percent) for name, percent in PERCENTS.items()},
     )
     figures = {}
     for row in found.iter_rows(named=True):
@@ -367,41 +297,6 @@ def _at_rank(histogram: pl.DataFrame, position: int) -> int | None:
     if not position:
         return None
     return int(histogram["ms"][histogram["up_to"].search_sorted(position)])
-
-
-def _percentiles(cells: pl.DataFrame, basis: Basis, columns: Mapping[str, str]) -> pl.DataFrame:
-    """Exact nearest-rank percentiles of each ``bucket``, in whole-number arithmetic."""
-    table = cells.select("bucket", pl.col(f"{basis}_ms").alias("ms"), "count").drop_nulls("ms")
-    table = table.group_by("bucket", "ms").agg(pl.col("count").sum()).sort("bucket", "ms")
-    return table.group_by("bucket", maintain_order=True).agg(
-        _at_share(percent).alias(name) for name, percent in columns.items()
-    )
-
-
-def _at_share(percent: str) -> pl.Expr:
-    """The nearest-rank percentile of ``ms``, sorted, of which each came ``count`` times."""
-    share = Fraction(percent) / 100
-    needed = pl.col("count").sum() * share.numerator
-    return pl.col("ms").filter(pl.col("count").cum_sum() * share.denominator >= needed).first()
-
-
-def _buckets(digest: Digest, max_points: int) -> tuple[pl.DataFrame, int]:
-    first = int(digest.window.from_s // digest.slice_s)
-    newest = digest.cells.select(pl.col("slice").max().fill_null(first)).item()
-    slices = max(newest - first + 1, math.ceil(round(digest.window.to_s / digest.slice_s - first, 6)))
-    width = math.ceil(slices / max_points)
-    buckets = pl.DataFrame({"bucket": range(math.ceil(slices / width))}, schema={"bucket": pl.Int32})
-    start = pl.col("bucket") * width
-    held = pl.min_horizontal(pl.lit(width), slices - start)
-    return buckets.with_columns(
-        at_s=((first + start) * digest.slice_s).cast(pl.Float64),
-        seconds=(held * digest.slice_s).cast(pl.Float64),
-    ), width
-
-
-def _bucket(digest: Digest, width: int) -> pl.Expr:
-    first = int(digest.window.from_s // digest.slice_s)
-    return ((pl.col("slice") - first) // width).alias("bucket")
 
 
 def _instant(since_1970_ms: int) -> datetime:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from pacemark.errors import InputError
 from pacemark.results import jtl
 from pacemark.results.digest import Digest, merge
+from pacemark.results.over_time import gathered, outcome_timeline, timeline
 from pacemark.results.record import LatencyFigures, Window
-from pacemark.results.statistics import Figures, gathered, outcome_timeline, summarize, timeline
+from pacemark.results.statistics import Figures, summarize
 from pacemark.stats import Question, answer
 
 T0 = 1_769_767_200_000

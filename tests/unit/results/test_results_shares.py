@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 from pacemark.errors import InputError
 from pacemark.results import jtl
 from pacemark.results.digest import Digest
+from pacemark.results.over_time import timeline
 from pacemark.results.shares import SharedSamples, join, together
-from pacemark.results.statistics import timeline
 
 COLUMNS = [
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage"),

@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacemark.results.digest import Digest
+from pacemark.results.over_time import outcome_timeline, timeline
 from pacemark.results.statistics import (
     exact_mean,
     figures,
     figures_by_label,
-    outcome_timeline,
     percentile,
     percentile_curve,
     rank,
     samples_beyond,
     summarize,
-    timeline,
 )
 
 LATENCY_KEYS = ["mean", "min", "max", "p50", "p90", "p95", "p99", "p999"]

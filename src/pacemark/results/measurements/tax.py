@@ -7,8 +7,9 @@ import polars as pl
 from pacemark.results.bootstrap import CONFIDENCE, Added, added
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.over_time import timeline
 from pacemark.results.record import Chart, Column, Section, Series
-from pacemark.results.statistics import percentile_curve, timeline
+from pacemark.results.statistics import percentile_curve
 from pacemark.workloads.servers import Pair, Servers
 
 TITLE = "The gateway's tax"
