@@ -97,10 +97,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FullStack]:
 
 @contextmanager
 def started_anew(stack: FullStack) -> Iterator[None]:
-    """After what is broken in it cannot be mended."""
-    yield
-    stack.down()
-    stack.up()
+    """After what is broken in it cannot be mended, whatever the test found."""
+    try:
+        yield
+    finally:
+        stack.down()
+        stack.up()
 
 
 def reasons(ended: Ended) -> list[str]:
@@ -110,6 +112,13 @@ def reasons(ended: Ended) -> list[str]:
 def first_to_saturate(ended: Ended) -> str:
     (text,) = [text for text in reasons(ended) if text.startswith("first to saturate was ")]
     return text.removeprefix("first to saturate was ")
+
+
+def saturated(ended: Ended) -> str:
+    """What the report's section says, also of a run that did not fail."""
+    sections = ended.record["sections"]
+    (summary,) = [one["summary"] for one in sections if one["title"] == "First to saturate"]
+    return str(summary)
 
 
 def moment(text: str) -> float:
@@ -185,9 +194,7 @@ def test_a_pool_of_two_is_the_pools(stack: FullStack) -> None:
 def test_more_than_the_processors_can_is_the_processors(stack: FullStack) -> None:
     ended = stack.run("cpu", "rest_api_baseline", 150, nothing)
     assert ended.status in (1, 3)
-    first = next(
-        section["summary"] for section in ended.record["sections"] if section["title"] == "First to saturate"
-    )
+    first = saturated(ended)
     assert first.startswith(("The processor: ", "The gateway: a gateway's event loop is busy"))
 
 
@@ -205,8 +212,6 @@ def test_a_gateway_that_is_killed_is_named_and_others_take_over(stack: FullStack
 
 def test_redis_that_is_stopped_is_rediss(stack: FullStack) -> None:
     ended = stack.run("redis", "rest_api_baseline", 6, stack.process("redis").terminate)
-    first = next(
-        section["summary"] for section in ended.record["sections"] if section["title"] == "First to saturate"
-    )
+    first = saturated(ended)
     assert first.startswith("Redis: Redis does not answer")
     assert BREAKS_S - 5 < moment(first) < BREAKS_S + 15

@@ -17,6 +17,7 @@ EVERY_S = (0.5, 30.0)
 CONNECTIONS_EVERY_S = 5.0
 """How often to count connections, or twice in each of 24 slices of a short run: to walk the kernel's table of
 them takes 12 ms for all services together (measured; 8 ms of it however few there are)."""
+_COUNTS = 48
 CHILDREN_EVERY_S = 10.0
 """How often to look for children anew: that takes 2 ms a service (of 130 processes, measured)."""
 
@@ -35,6 +36,21 @@ class Look(NamedTuple):
     """Processor seconds used so far, user and system, of children that have ended too where Linux tells."""
 
 
+class _Turns:
+    """Comes round every so many seconds, for who is called twice a second."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next = 0.0
+
+    def is_next(self, now: float) -> bool:
+        """Whether the time has come; then the next turn is counted from ``now``."""
+        if now < self._next - 0.1:  # no turn is skipped for being a moment early
+            return False
+        self._next = now + self._every_s
+        return True
+
+
 class ProcessWatch:
     """Looks at processes now and then, for as long as each lives."""
 
@@ -43,11 +59,10 @@ class ProcessWatch:
         self.looks: list[Look] = []
         self.ended: dict[str, float] = {}
         """By service, when its process was first seen to have ended, in epoch seconds."""
-        self._every_s = min(max(run_s / LOOKS, EVERY_S[0]), EVERY_S[1])
-        self._connections_every_s = max(min(run_s / 48, CONNECTIONS_EVERY_S), self._every_s)
-        self._next = 0.0
-        self._next_connections = 0.0
-        self._next_children = 0.0
+        every_s = min(max(run_s / LOOKS, EVERY_S[0]), EVERY_S[1])
+        self._looks = _Turns(every_s)
+        self._counts = _Turns(max(min(run_s / _COUNTS, CONNECTIONS_EVERY_S), every_s))
+        self._searches = _Turns(CHILDREN_EVERY_S)
         self._processes: dict[str, psutil.Process] = {}
         self._children: dict[str, list[psutil.Process]] = {}
         for service, pid in pids.items():
@@ -61,17 +76,10 @@ class ProcessWatch:
             if service not in self.ended and not _lives(process):
                 self.ended[service] = time.time()
         now = time.monotonic()
-        # Called twice a second, it must not skip a turn for being a moment early.
-        if not self._processes or now < self._next - 0.1:
+        if not self._processes or not self._looks.is_next(now):
             return
-        self._next = now + self._every_s
-        anew = now >= self._next_children
-        if anew:
-            self._next_children = now + CHILDREN_EVERY_S
-        counted = now >= self._next_connections - 0.1
-        if counted:
-            self._next_connections = now + self._connections_every_s
-        established = _established() if counted else None
+        anew = self._searches.is_next(now)
+        established = _established() if self._counts.is_next(now) else None
         at = time.time()
         for service, process in self._processes.items():
             # One that has ended, whose pid is another's by now or that may not be seen has nothing to show.
