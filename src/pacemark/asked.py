@@ -85,8 +85,9 @@ class Asked:
     apm: Apm | None = None
     """Whose tags the requests carry."""
     live_port: int | None = None
-    live_host: str = HOST
     """Of the endpoint with JMeter's live figures; None: there is none."""
+    live_host: str = HOST
+    """This machine's address on which that endpoint listens."""
     workers: tuple[Address, ...] = ()
     """The machines that make the load; none: this one does."""
 

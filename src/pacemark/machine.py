@@ -21,15 +21,18 @@ def machine() -> dict[str, str]:
     }
 
 
-def usable_cores() -> float:
-    """Processors that this process may use: its affinity, and the container's quota where there is one."""
-    own = psutil.Process()
-    allowed = len(own.cpu_affinity()) if hasattr(own, "cpu_affinity") else 0
-    return min(allowed or psutil.cpu_count() or 1, cpu_quota())
+def usable_cores(process: psutil.Process | None = None) -> float:
+    """Processors that a process (None: this one) may use: its affinity, and the container's quota where there
+    is one."""
+    asked = process or psutil.Process()
+    try:
+        allowed = len(asked.cpu_affinity()) if hasattr(asked, "cpu_affinity") else 0
+    except psutil.Error:
+        allowed = 0
+    return min(allowed or psutil.cpu_count() or 1, _cpu_quota())
 
 
-def cpu_quota() -> float:
-    """Processors that the container may use; infinite where there is no such limit."""
+def _cpu_quota() -> float:
     with suppress(OSError, ValueError):
         quota, period = (_CGROUP / "cpu.max").read_text(encoding="ascii").split()
         return float(quota) / float(period)

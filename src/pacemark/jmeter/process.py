@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 
 from pacemark.errors import InputError, RunError
-from pacemark.machine import cpu_quota
+from pacemark.machine import usable_cores
 
 SHUTDOWN_S = 5.0
 """How long requests in flight may take to end after an orderly stop."""
@@ -143,12 +143,8 @@ class JMeterProcess:
         return float(sum(times.user + times.system for times in used))
 
     def cores(self) -> float:
-        """Processors that it may use: its affinity, and the container's quota where there is one."""
-        try:
-            allowed = len(self._process.cpu_affinity()) if hasattr(self._process, "cpu_affinity") else 0
-        except psutil.Error:
-            allowed = 0
-        return min(allowed or psutil.cpu_count() or 1, cpu_quota())
+        """Processors that it may use."""
+        return usable_cores(self._process)
 
     def ask(self, command: str) -> None:
         """Send ``Shutdown`` or ``StopTestNow`` to JMeter's own control port."""

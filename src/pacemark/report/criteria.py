@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pacemark.report import numerals, wording
 from pacemark.report.overview import PAGE
+from pacemark.results.noise import UNSEEN
 from pacemark.results.record import JudgedObjective, RunRecord
 from pacemark.results.statistics import Summary
 from pacemark.workloads import WORKLOADS
@@ -153,10 +154,8 @@ def _met(
 
 
 def _least_to_show(one: JudgedObjective) -> int:
-    """How many it takes to show a share below the limit, even where none is seen: the rule of three, by which
-    none of ``n`` means fewer than 3 / n with a confidence of 95 % (Hanley and Lippman-Hand 1983,
-    doi 10.1001/jama.1983.03330370053031)."""
-    return math.ceil(300 / one.objective.limit)
+    """How many it takes to show a share below the limit, even where none is seen."""
+    return math.ceil(UNSEEN / one.objective.limit)
 
 
 def _messages(run: Run) -> int:

@@ -205,6 +205,11 @@ class Digest:
         """The samples that meet a condition on ``slice``, ``label`` and ``outcome``, over the same window."""
         return replace(self, cells=self.cells.filter(condition), sums=self.sums.filter(condition))
 
+    @property
+    def tells_response(self) -> bool:
+        """Whether any of its samples tells when it was due."""
+        return bool(self.cells["response_ms"].null_count() < self.cells.height)
+
     def without_lifetimes(self) -> Self:
         """Without the labels that end in ``lifetime``: how long a connection lasted is no latency, so it is
         no part of what all labels together show."""

@@ -51,6 +51,9 @@ FALSE_ALARMS = 0.01
 """Of comparisons of the same with the same, how many may be called worse or better."""
 FOUND = 0.95
 """Of changes of the size in question, how many are found with the runs that are asked for."""
+UNSEEN = 300.0
+"""Where none of n samples failed, this by n is the upper limit, at 95 %, of the share that do, in percent
+(the rule of three: Hanley & Lippman-Hand 1983, doi:10.1001/jama.1983.03330370053031)."""
 MOST_RUNS = 200
 """More than anybody will do."""
 _MOST_LOG = 50.0
@@ -179,13 +182,12 @@ def of_a_run(
 
 
 def with_unseen_errors(spread: Spread, counts: Sequence[tuple[int, int]]) -> Spread:
-    """At least what can hide behind no error seen: of n samples 3 / n, the upper 95 % limit of their share
-    (the rule of three: Hanley & Lippman-Hand 1983, doi:10.1001/jama.1983.03330370053031).
+    """At least what can hide behind no error seen (``UNSEEN``).
 
     Args:
         counts: of each side, its samples and in how many runs.
     """
-    bounds = (Spread(300 / count * math.sqrt(runs), MOST_DEGREES, "runs", runs) for count, runs in counts)
+    bounds = (Spread(UNSEEN / count * math.sqrt(runs), MOST_DEGREES, "runs", runs) for count, runs in counts)
     least = max(bounds, key=lambda bound: bound.deviation)
     return spread if spread.deviation >= least.deviation else replace(least, source=spread.source)
 

@@ -107,7 +107,7 @@ def correct(digest: Digest, interval_ms: float, window: Window | None = None) ->
 
 
 def _refuse_measured(digest: Digest) -> None:
-    if digest.cells["response_ms"].null_count() < digest.cells.height:
+    if digest.tells_response:
         raise InputError(
             "these samples tell when each request was due, so response times are measured",
             "leave --expected-interval out",

@@ -10,7 +10,6 @@ from pacemark.results.compare import Comparison, Past, compare, differences
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
 from pacemark.results.history import earlier
 from pacemark.results.record import RECORD_FILE, RunRecord
-from pacemark.results.statistics import latency_figures
 from pacemark.results.threshold import Threshold
 from pacemark.workloads.objective import Basis
 
@@ -171,7 +170,7 @@ def _are_equal(one: Digest, other: Digest) -> bool:
 def _require_response(*sides: Side) -> None:
     for side in sides:
         for path, digest in zip(side.paths, side.digests, strict=True):
-            if not latency_figures(digest.without_lifetimes(), "response").count:
+            if not digest.without_lifetimes().tells_response:
                 raise InputError(f"{path} does not say when requests were due", "compare --basis elapsed")
 
 
