@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pacemark.report import numerals, wording
 from pacemark.report.markdown import table
-from pacemark.telemetry.queries import Query
+from pacemark.telemetry.query import Query
 from pacemark.workloads.load import Load, Stage
 from pacemark.workloads.model import SCALES, Workload
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from pacemark.telemetry.queries import BY_NAME, Query
+from pacemark.telemetry.queries import BY_NAME
+from pacemark.telemetry.query import Query
 
 Json = dict[str, Any]
 TAG = "pacemark"

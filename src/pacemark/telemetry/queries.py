@@ -4,87 +4,12 @@ Container figures come from recording rules (``pacemark:...``), which cAdvisor f
 process exporter natively, so that one query serves both.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-Resource = Literal["gateway", "database", "pool", "redis", "nginx", "processor", "memory"]
-"""What can be the first to saturate. ``pool`` is PgBouncer's."""
-
-WINDOW = "$window"
-"""Stands for the range of a ``rate``: four scrapes, Prometheus's own rule of thumb, in Grafana its
-``$__rate_interval``."""
-RECORDED_RATE = "pacemark:cpu_cores:used"
-"""A rate that a recording rule makes, over ``RECORDED_RATE_S``."""
-RECORDED_RATE_S = 20
-"""Four scrapes."""
-ALERT_WINDOW = "1m"
-"""The request's."""
+from pacemark.telemetry.query import Limit, Query
 
 _NOT_THE_LOAD = 'handler!~"/metrics/prometheus|/ready"'
 """Scrapes, and the probes of a load balancer."""
 _DATABASE = 'datname="mcp"'
 _POOL = 'database="mcp"'
-
-
-@dataclass(frozen=True)
-class Limit:
-    """From which value on a resource counts as saturated, and what to say of it then."""
-
-    comparison: Literal[">", "<"]
-    value: float
-    """In the query's unit."""
-    for_s: int
-    """How long it must last."""
-    meaning: str
-    """What is wrong then, as a clause: ``the database's connections are nearly used up``."""
-
-    def is_crossed_by(self, value: float) -> bool:
-        """Whether a value is past the limit."""
-        return value > self.value if self.comparison == ">" else value < self.value
-
-
-@dataclass(frozen=True)
-class Query:
-    """One figure of the system over time."""
-
-    name: str
-    title: str
-    resource: Resource
-    promql: str
-    """With ``$window`` for the range of a rate."""
-    unit: str
-    """``%``, ``ms``, ``MB``, ``1/s``, ``s`` or nothing, for a number."""
-    by: str = ""
-    """The label that tells its series apart, where there are several."""
-    limit: Limit | None = None
-    asked_as: str = ""
-    """How the request wrote it, where that is one of its table's."""
-    is_symptom: bool = False
-    """Whether its limit tells that something is saturated, and not what."""
-    is_shown: bool = True
-    """Else it is kept for what is made from it."""
-    note: str = ""
-    """What it is not, where a reader could take it for that."""
-
-    def over(self, window: str) -> str:
-        """The PromQL with a range, as ``20s``."""
-        return self.promql.replace(WINDOW, window)
-
-    @property
-    def is_rate(self) -> bool:
-        """Whether its value is of a window that looks back, and not of an instant."""
-        return WINDOW in self.promql or RECORDED_RATE in self.promql
-
-    def kept(self, step: str, interval: str) -> str | None:
-        """A gauge that has a limit, at its worst between two values ``step`` apart; None for others.
-
-        ``step`` and ``interval``, that of the scrapes, are PromQL durations.
-        """
-        if self.limit is None or self.is_rate:
-            return None
-        worst = "max" if self.limit.comparison == ">" else "min"
-        return f"{worst}_over_time(({self.promql})[{step}:{interval}])"
-
 
 # PgBouncer's exporters differ in their names: first that of prometheus-community, then that of PyPI.
 _QUERY_SECONDS = (

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
-from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES, WINDOW, Query
+from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES
+from pacemark.telemetry.query import WINDOW, Query
 from pacemark.telemetry.snapshot import Snapshot, snapshot
 
 TELEMETRY_FILE = "telemetry.parquet"

@@ -5,7 +5,8 @@ As plain values: JSON is YAML, so a rule file may be either.
 
 from typing import Any
 
-from pacemark.telemetry.queries import ALERT_WINDOW, QUERIES, RECORDED_RATE, RECORDED_RATE_S, Query
+from pacemark.telemetry.queries import QUERIES
+from pacemark.telemetry.query import ALERT_WINDOW, RECORDED_RATE, RECORDED_RATE_S, Query
 
 Rules = dict[str, Any]
 CPU_USED, CPU_ALL = RECORDED_RATE, "pacemark:cpu_cores:all"

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pacemark.telemetry.queries import QUERIES, RECORDED_RATE, RECORDED_RATE_S, Limit, Query
+from pacemark.telemetry.queries import QUERIES
+from pacemark.telemetry.query import RECORDED_RATE, RECORDED_RATE_S, Limit, Query
 from pacemark.telemetry.recorder import Telemetry
 
 STARTUP_S = 30.0

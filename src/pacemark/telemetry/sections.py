@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
-from pacemark.telemetry.queries import BY_NAME, QUERIES, Query
+from pacemark.telemetry.queries import BY_NAME, QUERIES
+from pacemark.telemetry.query import Query
 from pacemark.telemetry.recorder import Telemetry
 from pacemark.telemetry.saturation import Saturation
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from pacemark.telemetry.observation import Observed
-from pacemark.telemetry.queries import BY_NAME, QUERIES, Limit, Query
+from pacemark.telemetry.queries import BY_NAME, QUERIES
+from pacemark.telemetry.query import Limit, Query
 from pacemark.telemetry.recorder import SCHEMA, Telemetry
 from pacemark.telemetry.saturation import STARTUP_S, saturations
 from pacemark.telemetry.sections import nothing_of, one_line, percentile_bounds
