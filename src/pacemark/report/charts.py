@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pacemark.report import wording
-from pacemark.results.digest import LIFETIME, Digest
+from pacemark.results.digest import Digest
 from pacemark.results.omission import Correction
 from pacemark.results.outcomes import OK
 from pacemark.results.over_time import gathered, latency_timelines, outcome_timeline, rate_timeline
@@ -60,7 +60,7 @@ def chart_data(
     drawn = kinds[-1].over_time
     grid = rate_timeline(drawn, max_points=points)
     bases = [kind.name for kind in kinds]
-    labels = [None, *shown_labels(summary)]
+    labels = [None, *shown_labels(summary, digest)]
     latency = {kind.name: _latencies(kind, labels, points) for kind in kinds}
     return {
         "at": _numbers(grid["at_s"]),
@@ -107,9 +107,10 @@ def _kinds(
     return [Counted("corrected", "response", *fewer(replace(drawn, cells=cells))), elapsed]
 
 
-def shown_labels(summary: Summary) -> list[str]:
+def shown_labels(summary: Summary, drawn: Digest) -> list[str]:
     """The labels with lines of their own, in the table's order."""
-    labels = [label for label in summary.labels if not label.endswith(LIFETIME)]
+    drawn_labels = set(drawn.labels)
+    labels = [label for label in summary.labels if label in drawn_labels]
     frequent = sorted(labels, key=lambda label: -summary.labels[label].count)[:MAX_LABELS]
     return [label for label in labels if label in frequent]
 

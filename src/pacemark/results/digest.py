@@ -19,7 +19,7 @@ DIGEST_FILE = "digest.parquet"
 SAMPLES_FILE = "samples.jtl"
 
 LIFETIME = " lifetime"
-"""How the label of a sample ends that says how long a connection lasted."""
+"""How the label of a sample of our plans ends that says how long a connection lasted."""
 
 NO_SLOT = 2
 """``waited`` of a sample that the pacing had no slot for, such as a connection's handshake or its end."""
@@ -211,9 +211,15 @@ class Digest:
         return bool(self.cells["response_ms"].null_count() < self.cells.height)
 
     def without_lifetimes(self) -> Self:
-        """Without the labels that end in ``lifetime``: how long a connection lasted is no latency, so it is
-        no part of what all labels together show."""
-        return self.where(~pl.col("label").cast(pl.String).str.ends_with(LIFETIME))
+        """Without how long connections lasted, which is no latency and no part of what all labels show.
+
+        Those are the labels that end in ``lifetime`` and had no slot: elsewhere a request may be called so.
+        """
+        named = [label for label in self.labels if label.endswith(LIFETIME)]
+        is_named = pl.col("label").cast(pl.String).is_in(named)
+        found = self.cells.filter(is_named & (pl.col("waited") == NO_SLOT)) if named else self.cells.clear()
+        lifetimes = found["label"].cast(pl.String).unique().to_list()
+        return self.where(~pl.col("label").cast(pl.String).is_in(lifetimes)) if lifetimes else self
 
     def only(self, label: str) -> Self:
         """The samples of one label, over the same window."""

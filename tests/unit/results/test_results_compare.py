@@ -1,12 +1,14 @@
 """Comparison: what counts as a change, and what cannot be told."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pacemark.errors import InputError
 from pacemark.results.compare import Change, Comparison, compare, differences
-from pacemark.results.digest import Digest, merge
+from pacemark.results.digest import NO_SLOT, Digest, merge
 from pacemark.results.threshold import Threshold
 
 
@@ -240,6 +242,7 @@ def test_a_label_that_may_be_missing_by_chance_is_inconclusive(
 
 def test_lifetimes_are_no_latencies_to_compare(tmp_path: Path) -> None:
     base = _digest(tmp_path, [5] * 100, label="stream lifetime")
+    base = replace(base, cells=base.cells.with_columns(waited=pl.lit(NO_SLOT, pl.Int8)))
     with pytest.raises(InputError, match="the baseline has no samples"):
         compare([base], [base])
 

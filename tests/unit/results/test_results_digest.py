@@ -378,3 +378,15 @@ def test_a_stored_digest_answers_for_a_label_and_a_window_as_the_whole_does(tmp_
                     assert of_jtl.notes == of_digest.notes
     with pytest.raises(InputError, match="has no label 'C': it has A, B"):
         answer(Question(stored, label="C", from_s=21))
+
+
+def test_only_our_own_lifetimes_are_no_part_of_the_total(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jtl"
+    path.write_text(f"timeStamp,elapsed,label,success\n{T0},5,GET lifetime,true\n{T0},7,A,true\n")
+    assert summarize(Digest.from_jtl(path)).total.count == 2
+    path.write_text(
+        f"timeStamp,elapsed,label,success,waited\n{T0},5,A lifetime,true,1\n"
+        f"{T0},7,SSE stream lifetime,true,2\n{T0},9,SSE stream lifetime,true,null\n{T0},9,A,true,2\n"
+    )
+    assert Digest.from_jtl(path).without_lifetimes().labels == ("A", "A lifetime")
+    assert summarize(Digest.from_jtl(path)).total.count == 2
