@@ -35,8 +35,9 @@ MONTH_FIRST = "dates such as 01/30/26 were read month first, as JMeter reads the
 
 _LIMITS = {"elapsed": 1 << 30, "late_ms": 1 << 30, "bytes": 1 << 40, "waited": 1 << 7}
 """Below these (12 days, a terabyte) what is added up stays a number of its column's kind."""
-# Beyond it (the year 5138) a number is no milliseconds since 1970, but a date such as 20260130100000123,
-# or micro- or nanoseconds.
+FIRST_MS = 10**12
+"""Before it (September 2001) a number is seconds rather than milliseconds, or a clock was not set."""
+# Beyond it (the year 5138) it is none either, but a date such as 20260130100000123, or micro- or nanoseconds.
 _LAST_MS = 10**14
 _DATE = r"^(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{3}))?(Z|[+-]\d\d:?\d\d)?$"
 # JMeter reads this one too, "for compatibility, this is the original default".
@@ -90,7 +91,7 @@ def read_columns(rows: pl.DataFrame) -> Read:
             for name, value in variables.items()
             if name in rows.columns
         ),
-        numbers["start_ms"].is_between(0, _LAST_MS).not_(),
+        numbers["start_ms"].is_between(FIRST_MS, _LAST_MS).not_(),
         numbers["elapsed_ms"].is_between(0, _LIMITS["elapsed"], closed="left").not_(),
         variables["late_ms"].abs() >= _LIMITS["late_ms"],
         numbers["bytes"].abs() >= _LIMITS["bytes"],
@@ -126,7 +127,7 @@ def value_fault(column: str, text: str) -> str:
     if column == "success" and text.lower() not in ("true", "false"):
         return f"success is {shown(text)}, neither true nor false"
     if column == "timeStamp":
-        return "" if _is_time(text) else f"timeStamp is {shown(text)}, {_A_TIME}"
+        return _time_fault(text)
     if column in NUMBERS or (column in VARIABLES and text not in ("", "null")):
         return _number_fault(column, text)
     return ""
@@ -194,9 +195,16 @@ def _remarks(times: pl.Series) -> Iterator[str]:
         yield MONTH_FIRST
 
 
-def _is_time(text: str) -> bool:
-    found = pl.DataFrame({"timeStamp": [text]}).select(_start_ms()).item()
-    return found is not None and 0 <= found <= _LAST_MS
+def _time_fault(text: str) -> str:
+    if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+        found: int | None = int(text)
+    else:
+        found = pl.DataFrame({"timeStamp": [text]}).select(_start_ms()).item()
+    if found is None or found > _LAST_MS:
+        return f"timeStamp is {shown(text)}, {_A_TIME}"
+    if found < FIRST_MS:
+        return f"timeStamp is {shown(text)}, before 2001: seconds take three zeros to be milliseconds"
+    return ""
 
 
 def _number_fault(column: str, text: str) -> str:

@@ -26,6 +26,7 @@ NO_SLOT = 2
 
 _FORMAT = 2
 _META = "pacemark.digest"
+_DAY_S = 86_400
 _ROWS_AT_ONCE = 250_000
 
 
@@ -99,7 +100,7 @@ class Digest:
             seconds=seconds,
             absent=jtl.absent,
             parents=jtl.parents,
-            notes=jtl.notes,
+            notes=(*jtl.notes, *_gaps(sums, tally.slice_s)),
             sums=sums,
         )
 
@@ -311,6 +312,18 @@ def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> Tally:
     for samples in jtl.samples():
         tally.add(samples, ahead_ms)
     return tally
+
+
+def _gaps(sums: pl.DataFrame, slice_s: int) -> list[str]:
+    """What no load does but a clock that is set, and a file of several days' runs."""
+    slices = sums["slice"].unique().sort()
+    gaps_s = slices.diff().drop_nulls().sort(descending=True) * slice_s
+    if not gaps_s.len() or gaps_s[0] < _DAY_S:
+        return []
+    return [
+        f"no sample started for {gaps_s[0] / _DAY_S:,.1f} days between others: rates are over all that time "
+        "(were several runs written to one file, or a clock set?)"
+    ]
 
 
 def _no_samples(jtl: Jtl) -> InputError:

@@ -377,7 +377,7 @@ def test_the_page_of_all_runs_lists_them_and_leads_to_each(opened: Chrome, resul
 
 def test_a_value_without_neighbours_is_seen(browser: Chrome, tmp_path: Path) -> None:
     """Samples in the first and the last second alone: no line reaches either."""
-    rows = [f"{at_ms},20,GET /tools,OK,true" for at_ms in (0, 10, 9000, 9010)]
+    rows = [f"{1_769_767_200_000 + at_ms},20,GET /tools,OK,true" for at_ms in (0, 10, 9000, 9010)]
     jtl = tmp_path / "samples.jtl"
     jtl.write_text("\n".join(["timeStamp,elapsed,label,responseMessage,success", *rows, ""]))
     digest = Digest.from_jtl(jtl)

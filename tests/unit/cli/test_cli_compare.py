@@ -72,7 +72,7 @@ def test_response_is_compared_where_it_is_known(tmp_path: Path, capsys: pytest.C
     """Every request takes 20 ms; in the second file each starts 180 ms late."""
     paths = []
     for late_ms in (0, 180):
-        rows = [f"{n * 50},20,GET /tools,true,{late_ms}" for n in range(400)]
+        rows = [f"{1_769_767_200_000 + n * 50},20,GET /tools,true,{late_ms}" for n in range(400)]
         path = tmp_path / f"late{late_ms}.jtl"
         path.write_text("\n".join(["timeStamp,elapsed,label,success,late_ms", *rows, ""]))
         paths.append(str(path))

@@ -17,7 +17,7 @@ from pacemark.workloads.objective import Objective
 @pytest.fixture
 def jtl(tmp_path: Path) -> Path:
     path = tmp_path / "samples.jtl"
-    rows = (f"{1_000_000 + n * 100},{n % 7},{'ab'[n % 2]},true\n" for n in range(200))
+    rows = (f"{1_769_767_200_000 + n * 100},{n % 7},{'ab'[n % 2]},true\n" for n in range(200))
     path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
     return path
 
@@ -76,7 +76,7 @@ def test_objectives_are_judged_and_their_misses_lead_to_a_status(jtl: Path) -> N
 
 def test_coordinated_omission_is_corrected_where_an_interval_is_given(tmp_path: Path) -> None:
     path = tmp_path / "samples.jtl"
-    path.write_text("timeStamp,elapsed,label,success\n1000,400,a,true\n2000,10,b,true\n")
+    path.write_text("timeStamp,elapsed,label,success\n1769767201000,400,a,true\n1769767202000,10,b,true\n")
     found = answer(Question(source=path, expected_interval_ms=100))
     assert found.correction is not None
     figures = found.correction.figures
@@ -93,7 +93,7 @@ def test_coordinated_omission_is_corrected_where_an_interval_is_given(tmp_path: 
 
 def test_objectives_may_be_put_on_either_latency(tmp_path: Path) -> None:
     path = tmp_path / "samples.jtl"
-    rows = (f"{1000 + n * 10},5,a,true,100\n" for n in range(1000))
+    rows = (f"{1_769_767_200_000 + n * 10},5,a,true,100\n" for n in range(1000))
     path.write_text("timeStamp,elapsed,label,success,late_ms\n" + "".join(rows))
     texts = ("elapsed p95 < 200 ms", "response p95 < 50 ms", "p95 < 50 ms")
     rest = workload("rest_api_baseline")
@@ -108,7 +108,10 @@ def test_objectives_may_be_put_on_either_latency(tmp_path: Path) -> None:
 def _frozen(path: Path) -> Path:
     """1,000 samples of 1 ms, then 20 threads that wait 3 s for one each, 95 ms apart by their interval."""
     rows = [(n * 5, 1) for n in range(1000)] + [(5000 + n * 5, 3000 - n * 5) for n in range(20)]
-    path.write_text("timeStamp,elapsed,label,success\n" + "".join(f"{at},{ms},a,true\n" for at, ms in rows))
+    path.write_text(
+        "timeStamp,elapsed,label,success\n"
+        + "".join(f"{1_769_767_200_000 + at},{ms},a,true\n" for at, ms in rows)
+    )
     return path
 
 
@@ -132,7 +135,7 @@ def test_objectives_on_response_are_put_on_the_corrected_latencies(tmp_path: Pat
 def test_added_samples_are_no_evidence_for_a_percentile(tmp_path: Path) -> None:
     """Of 399 samples 19 lie beyond p95, however many a correction adds."""
     path = tmp_path / "samples.jtl"
-    rows = (f"{n * 10},{3000 if n > 390 else 1},a,true\n" for n in range(399))
+    rows = (f"{1_769_767_200_000 + n * 10},{3000 if n > 390 else 1},a,true\n" for n in range(399))
     path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
     asked = Question(source=path, workload=workload("rest_api_baseline"), expected_interval_ms=10)
     (p95, *_) = answer(asked).objectives
@@ -154,7 +157,7 @@ def test_a_question_without_an_answer_is_refused(jtl: Path, asked: dict[str, obj
 
 def test_a_single_sample_of_no_length_is_a_sample(tmp_path: Path) -> None:
     path = tmp_path / "one.jtl"
-    path.write_text("timeStamp,elapsed,label,success\n1000,0,a,true\n")
+    path.write_text("timeStamp,elapsed,label,success\n1769767201000,0,a,true\n")
     assert count(path) == 1
 
 

@@ -199,7 +199,7 @@ def empty_summary(like: Summary) -> Summary:
 
 def test_corrected_latencies_are_labelled_and_stand_beside_the_measured(tmp_path: Path) -> None:
     path = tmp_path / "samples.jtl"
-    rows = (f"{1000 + n * 100},{1000 if n == 5 else 10},a,true\n" for n in range(50))
+    rows = (f"{1_769_767_200_000 + n * 100},{1000 if n == 5 else 10},a,true\n" for n in range(50))
     path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
     digest = Digest.from_jtl(path)
     summary, correction = summarize(digest), correct(digest, 100)

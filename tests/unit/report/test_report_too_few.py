@@ -19,7 +19,7 @@ from pacemark.results.statistics import Summary, summarize
 def sixty(tmp_path: Path) -> Digest:
     """60 samples: 30 lie beyond p50, 6 beyond p90."""
     path = tmp_path / "samples.jtl"
-    rows = (f"{1000 + n * 10},{n + 1},a,true\n" for n in range(60))
+    rows = (f"{1_769_767_200_000 + n * 10},{n + 1},a,true\n" for n in range(60))
     path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
     return Digest.from_jtl(path)
 
@@ -69,7 +69,7 @@ def test_a_summary_of_before_says_it_too(sixty: Digest, tmp_path: Path) -> None:
 
 def test_nothing_is_marked_where_there_are_enough(tmp_path: Path) -> None:
     path = tmp_path / "many.jtl"
-    rows = (f"{1000 + n},5,a,true\n" for n in range(20_000))
+    rows = (f"{1_769_767_200_000 + n},5,a,true\n" for n in range(20_000))
     path.write_text("timeStamp,elapsed,label,success\n" + "".join(rows))
     digest = Digest.from_jtl(path)
     summary = summarize(digest)

@@ -23,7 +23,7 @@ def run_directory(
     """A run's directory with what the history reads of one."""
     directory = folder / "rest_api_baseline" / f"run{number:03}"
     directory.mkdir(parents=True)
-    rows = [f"{i * 50},{ms},GET /tools,OK,true" for i in range(200)]
+    rows = [f"{1_769_767_200_000 + i * 50},{ms},GET /tools,OK,true" for i in range(200)]
     jtl = directory / "samples.jtl"
     jtl.write_text("\n".join(["timeStamp,elapsed,label,responseMessage,success", *rows, ""]))
     window = Window(from_s=0, to_s=10)

@@ -15,7 +15,7 @@ from pacemark.workloads.load import Load
 
 def _run(directory: Path, verdict: Verdict = "pass") -> Path:
     directory.mkdir(parents=True)
-    rows = [f"{second * 1000},{second},A,true" for second in range(10)]
+    rows = [f"{1_769_767_200_000 + second * 1000},{second},A,true" for second in range(10)]
     (directory / "samples.jtl").write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
     digest = Digest.of(directory)
     digest.save(directory / "digest.parquet")

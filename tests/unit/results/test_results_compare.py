@@ -19,7 +19,9 @@ def _digest(
     rows = []
     for i, value in enumerate(latencies):
         good = (i + 1) * failed // len(latencies) == i * failed // len(latencies)
-        rows.append(f"{i * seconds * 1000 // len(latencies)},{value},{label},{str(good).lower()}")
+        rows.append(
+            f"{1_769_767_200_000 + i * seconds * 1000 // len(latencies)},{value},{label},{str(good).lower()}"
+        )
     path = tmp_path / "samples.jtl"
     path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
     return Digest.from_jtl(path).between(0, seconds)
@@ -176,7 +178,9 @@ def test_errors_in_one_burst_are_less_sure_than_the_same_errors_spread(tmp_path:
     base = _digest(tmp_path, [5] * 6000, seconds=60)
     spread = _digest(tmp_path, [5] * 6000, seconds=60, failed=100)
     path = tmp_path / "burst.jtl"
-    rows = [f"{i * 10},5,A,{'false' if 3000 <= i < 3100 else 'true'}" for i in range(6000)]
+    rows = [
+        f"{1_769_767_200_000 + i * 10},5,A,{'false' if 3000 <= i < 3100 else 'true'}" for i in range(6000)
+    ]
     path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
     burst = Digest.from_jtl(path).between(0, 60)
     assert burst.errors == spread.errors == 100

@@ -22,15 +22,15 @@ OK = "200,OK,true,"
 
 
 def ping(at_ms: int, said: str = OK, elapsed_ms: int = 5) -> str:
-    return f"{at_ms},{elapsed_ms},WS ping,{said},0,1"
+    return f"{1_769_767_200_000 + at_ms},{elapsed_ms},WS ping,{said},0,1"
 
 
 def handshake(at_ms: int, said: str = "101,Switching Protocols,true,") -> str:
-    return f"{at_ms},7,WS handshake,{said},0,2"
+    return f"{1_769_767_200_000 + at_ms},7,WS handshake,{said},0,2"
 
 
 def lifetime(at_ms: int, lasted_ms: int, said: str = "1000,Connection closed.,true,") -> str:
-    return f"{at_ms},{lasted_ms},WS connection lifetime,{said},0,2"
+    return f"{1_769_767_200_000 + at_ms},{lasted_ms},WS connection lifetime,{said},0,2"
 
 
 # Two connections; one breaks at 3 s, is refused twice and stands again at 6 s.

@@ -224,7 +224,9 @@ def test_pooling_runs_is_counting_their_rows_from_each_first_sample(
     for i, part in enumerate(parts):
         first = min(row["start"] for row in part)
         aligned += [row | {"start": row["start"] - first} for row in part]
-        digests.append(Digest.from_jtl(written(directory / f"{i}.jtl", COLUMNS, ",", part, i * 10**11)))
+        digests.append(
+            Digest.from_jtl(written(directory / f"{i}.jtl", COLUMNS, ",", part, 10**12 + i * 10**11))
+        )
     pooled = merge(digests)
     whole = Digest.from_jtl(written(directory / "all.jtl", COLUMNS, ",", aligned))
     assert pooled.cells.equals(whole.cells)
@@ -390,3 +392,13 @@ def test_only_our_own_lifetimes_are_no_part_of_the_total(tmp_path: Path) -> None
     )
     assert Digest.from_jtl(path).without_lifetimes().labels == ("A", "A lifetime")
     assert summarize(Digest.from_jtl(path)).total.count == 2
+
+
+@pytest.mark.parametrize(("days", "notes"), [(0.9, 0), (3, 1), (9000, 1)])
+def test_a_gap_of_days_is_noted(tmp_path: Path, days: float, notes: int) -> None:
+    path = tmp_path / "samples.jtl"
+    last = T0 + int(days * 86_400_000)
+    path.write_text(f"timeStamp,elapsed,label,success,responseMessage\n{T0},5,A,true,\n{last},7,A,true,\n")
+    found = Digest.from_jtl(path).notes
+    assert len(found) == notes
+    assert all(note.startswith(f"no sample started for {days:,.1f} days between others") for note in found)

@@ -17,8 +17,8 @@ from pacemark.results.growing import GrowingDigest
 HEADER = (
     "timeStamp,elapsed,label,responseCode,responseMessage,success,failureMessage,bytes,allThreads,Connect"
 )
-QUOTED = '1000,5,"GET é\n1,2,x",200,"it ""said""",false,"Value in\r\n""json"", ü",7,4,1'
-PLAIN = "1200,7,GET /tools,200,OK,true,,420,5,0"
+QUOTED = '1769767201000,5,"GET é\n1,2,x",200,"it ""said""",false,"Value in\r\n""json"", ü",7,4,1'
+PLAIN = "1769767201200,7,GET /tools,200,OK,true,,420,5,0"
 
 
 def grown(path: Path, pieces: list[bytes]) -> GrowingDigest:
@@ -104,18 +104,20 @@ def test_a_sample_that_started_before_all_others_and_comes_last(
     line = ",5,A,200,OK,true,,1,1,0\n"
     pieces = [
         f"{HEADER}\n",
-        *(f"{1_000_000 + first + n}{line}" for n in range(5)),
-        f"{1_000_000 + late}{line}",
+        *(f"{1_769_767_200_000 + first + n}{line}" for n in range(5)),
+        f"{1_769_767_200_000 + late}{line}",
     ]
     with patch.object(tally, "_BATCH", 2):
         growing = grown(path, [piece.encode() for piece in pieces])
-    assert growing.first_ms == 1_000_000 + min(first, late)
+    assert growing.first_ms == 1_769_767_200_000 + min(first, late)
     assert same(growing.finished(), Digest.from_jtl(path))
 
 
 def test_what_cannot_be_read_is_said_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "samples.jtl"
-    growing = grown(path, [f"{HEADER}\n{PLAIN}\n".encode(), b"1300,x,A,200,OK,true,,1,1,0\n", PLAIN.encode()])
+    growing = grown(
+        path, [f"{HEADER}\n{PLAIN}\n".encode(), b"1769767201300,x,A,200,OK,true,,1,1,0\n", PLAIN.encode()]
+    )
     assert growing.look().samples == 1
     with pytest.raises(InputError, match="line 3: elapsed is 'x', not a whole number"):
         growing.finished()

@@ -10,6 +10,7 @@ from pacemark.results.record import Window
 from pacemark.workloads.admin_ui_baseline import WORKLOAD
 from pacemark.workloads.load import Load
 
+T0 = 1_769_767_200_000
 LOAD = Load(threads=2, ramp_up_s=2, duration_s=10, think_s=(1, 2))
 Row = tuple[float, int, str, str, str]
 """Start in seconds, elapsed in ms, label, code, what failed."""
@@ -18,7 +19,7 @@ Row = tuple[float, int, str, str, str]
 def measured(tmp_path: Path, rows: list[Row], *, cut_short: bool = False) -> Measurement:
     path = tmp_path / "samples.jtl"
     lines = (
-        f"{1000 + start * 1000:.0f},{elapsed},{label},{code},{failed},{'false' if failed else 'true'}\n"
+        f"{T0 + start * 1000:.0f},{elapsed},{label},{code},{failed},{'false' if failed else 'true'}\n"
         for start, elapsed, label, code, failed in sorted(rows)
     )
     path.write_text("timeStamp,elapsed,label,responseCode,failureMessage,success\n" + "".join(lines))

@@ -16,8 +16,9 @@ from pacemark.results.jtl import Jtl
 COLUMNS = (
     "timeStamp,elapsed,label,responseCode,responseMessage,success,failureMessage,bytes,allThreads,Connect"
 )
-ROW = "1000,12,GET /tools,200,OK,true,,420,4,0"
-LATER = "1500,30,GET /tools,503,Busy,false,,99,5,1"
+T0 = 1_769_767_200_000
+ROW = "1769767201000,12,GET /tools,200,OK,true,,420,4,0"
+LATER = "1769767201500,30,GET /tools,503,Busy,false,,99,5,1"
 
 
 def _write(tmp_path: Path, text: str | bytes) -> Path:
@@ -47,7 +48,7 @@ def test_a_row_is_read_whole(tmp_path: Path) -> None:
     assert _samples(_lines(tmp_path, LATER)).to_dicts() == [
         {
             "label": "GET /tools",
-            "start_ms": 1500,
+            "start_ms": 1769767201500,
             "elapsed_ms": 30,
             "bytes": 99,
             "connect_ms": 1,
@@ -68,7 +69,9 @@ def test_delimiters_and_line_ends(tmp_path: Path, delimiter: str, end: str) -> N
 
 
 def test_other_column_orders_and_the_fewest_columns(tmp_path: Path) -> None:
-    path = _write(tmp_path, "label,success,URL,elapsed,timeStamp\nA,TRUE,,7,5\n,false,x,8,6\n")
+    path = _write(
+        tmp_path, "label,success,URL,elapsed,timeStamp\nA,TRUE,,7,1769767200005\n,false,x,8,1769767200006\n"
+    )
     digest = Digest.from_jtl(path)
     assert digest.labels == ("", "A")
     assert digest.absent == ("bytes", "connect_ms", "all_threads")
@@ -80,7 +83,7 @@ def test_other_column_orders_and_the_fewest_columns(tmp_path: Path) -> None:
 
 def test_sample_variables_of_our_plans(tmp_path: Path) -> None:
     header = COLUMNS + ',"late_ms","waited"'
-    path = _write(tmp_path, f"{header}\n{ROW},35,0\n{LATER},null,null\n1600,1,B,200,OK,true,,1,1,0,,\n")
+    path = _write(tmp_path, f"{header}\n{ROW},35,0\n{LATER},null,null\n{LATER},,\n")
     table = _samples(path)
     assert table["late_ms"].to_list() == [35, None, None]
     assert table["waited"].to_list() == [0, None, None]
@@ -97,10 +100,10 @@ def test_quotes_commas_and_newlines_in_messages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int
 ) -> None:
     monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
-    message = 'it said "no,\n1000,1,GET /tools,200,OK,true,,1,1,0\n" twice, ""\r\n'
-    rows = [[str(i), "5", 'a "b", c', "200", "OK", "false", message, "1", "1", "0"] for i in range(50)]
+    message = 'it said "no,\n1769767201000,1,GET /tools,200,OK,true,,1,1,0\n" twice, ""\r\n'
+    rows = [[str(T0 + i), "5", 'a "b", c', "200", "OK", "false", message, "1", "1", "0"] for i in range(50)]
     table = _samples(_write(tmp_path, COLUMNS + "\n" + _csv(rows)))
-    assert table["start_ms"].to_list() == list(range(50))
+    assert table["start_ms"].to_list() == list(range(T0, T0 + 50))
     assert set(table["label"]) == {'a "b", c'}
     assert set(table["outcome"]) == {'check failed: it said "no,'}
 
@@ -119,20 +122,22 @@ def test_a_partial_last_line_is_left_out_and_noted(tmp_path: Path, tail: str) ->
 
 @pytest.mark.parametrize("missing", [1, 2, 3])
 def test_a_last_line_cut_within_a_character_is_partial(tmp_path: Path, missing: int) -> None:
-    cut = f"{COLUMNS}\n{ROW}\n1700,40,GET /\N{ROCKET}".encode()[:-missing]
+    cut = f"{COLUMNS}\n{ROW}\n1769767201700,40,GET /\N{ROCKET}".encode()[:-missing]
     assert Digest.from_jtl(_write(tmp_path, cut)).notes == (
-        "a partial last line was left out: '1700,40,GET /'",
+        "a partial last line was left out: '1769767201700,40,GET /'",
     )
 
 
 def test_a_last_line_cut_within_the_character_that_ends_it_is_partial(tmp_path: Path) -> None:
     header = "timeStamp,elapsed,label,success,responseMessage"
-    digest = Digest.from_jtl(_write(tmp_path, f"{header}\n1,1,A,true,OK\n2,2,A,true,zażó".encode()[:-1]))
-    assert (digest.count, digest.notes) == (1, ("a partial last line was left out: '2,2,A,true,zaż'",))
+    cut = f"{header}\n1769767200001,1,A,true,OK\n1769767200002,2,A,true,zażó".encode()[:-1]
+    digest = Digest.from_jtl(_write(tmp_path, cut))
+    assert digest.count == 1
+    assert digest.notes == ("a partial last line was left out: '1769767200002,2,A,true,zaż'",)
 
 
 def test_a_last_line_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    tail = b'1700,40,"GET\n/caf' + b"\xe9,2"
+    tail = b'1769767201700,40,"GET\n/caf' + b"\xe9,2"
     assert "line 4: is not UTF-8" in _refusal(_write(tmp_path, f"{COLUMNS}\n{ROW}\n".encode() + tail))
 
 
@@ -152,14 +157,15 @@ def test_repeated_headers_are_left_out_and_noted(tmp_path: Path) -> None:
 
 
 def test_a_header_within_a_message_is_no_header(tmp_path: Path) -> None:
-    message = f'1000,5,"A\n{COLUMNS}\nB",200,OK,true,,1,1,0'
+    message = f'1769767201000,5,"A\n{COLUMNS}\nB",200,OK,true,,1,1,0'
     digest = Digest.from_jtl(_lines(tmp_path, ROW, COLUMNS, message, COLUMNS, LATER))
     assert digest.labels == (f"A\n{COLUMNS}\nB", "GET /tools")
     assert (digest.count, digest.notes) == (3, ("2 repeated header lines left out",))
 
 
 def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
-    parent = '1000,42,all,,"Number of samples in transaction : 2, number of failing samples : 1",false,,0,4,0'
+    said = '"Number of samples in transaction : 2, number of failing samples : 1"'
+    parent = f"1769767201000,42,all,,{said},false,,0,4,0"
     digest = Digest.from_jtl(_lines(tmp_path, ROW, LATER, parent))
     assert (digest.count, digest.parents, digest.labels) == (2, 1, ("GET /tools",))
     assert digest.notes == ("1 rows of Transaction Controllers left out: they sum up other rows",)
@@ -176,20 +182,29 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
         ("2026/02/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/02/30 10:00:00', neither"),
         ("20260130100000123,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '20260130100000123', neither"),
         (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', neither"),
-        ("1000,1.5,A,200,OK,true,,1,1,0", "line 3: elapsed is '1.5', not a whole number in range"),
-        ("1000,-5,A,200,OK,true,,1,1,0", "line 3: elapsed is '-5', not"),
-        ("1000,99999999999,A,200,OK,true,,1,1,0", "line 3: elapsed is '99999999999', not"),
-        ("1000,5,A,200,OK,yes,,1,1,0", "line 3: success is 'yes', neither true nor false"),
-        ("1000,5,A,200,OK,,,1,1,0", "line 3: success is '', neither"),
-        ("1000,5,A,200,OK,true,,many,1,0", "line 3: bytes is 'many', not"),
-        ("1000,5,A,200,OK,true", "line 3: 6 fields where the header has 10: '1000,5,A,200,OK,true'"),
-        ("1000,5,A,200,OK,true,,1,1,0,7", "line 3: 11 fields where the header has 10"),
-        ('1000,5,A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
-        ('1000,5,"A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
+        (
+            "0,12,A,200,OK,true,,1,1,0",
+            "line 3: timeStamp is '0', before 2001: seconds take three zeros to be",
+        ),
+        ("1769767200,12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '1769767200', before 2001: "),
+        ("1970-01-02 10:00:00,1,A,200,OK,true,,1,1,0", "timeStamp is '1970-01-02 10:00:00', before 2001: "),
+        ("1769767201000,1.5,A,200,OK,true,,1,1,0", "line 3: elapsed is '1.5', not a whole number in range"),
+        ("1769767201000,-5,A,200,OK,true,,1,1,0", "line 3: elapsed is '-5', not"),
+        ("1769767201000,99999999999,A,200,OK,true,,1,1,0", "line 3: elapsed is '99999999999', not"),
+        ("1769767201000,5,A,200,OK,yes,,1,1,0", "line 3: success is 'yes', neither true nor false"),
+        ("1769767201000,5,A,200,OK,,,1,1,0", "line 3: success is '', neither"),
+        ("1769767201000,5,A,200,OK,true,,many,1,0", "line 3: bytes is 'many', not"),
+        (
+            "1769767201000,5,A,200,OK,true",
+            "line 3: 6 fields where the header has 10: '1769767201000,5,A,200,OK,true'",
+        ),
+        ("1769767201000,5,A,200,OK,true,,1,1,0,7", "line 3: 11 fields where the header has 10"),
+        ('1769767201000,5,A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
+        ('1769767201000,5,"A"B,200,OK,true,,1,1,0', "line 3: a quote is out of place"),
         ("", "line 3: 1 fields where the header has 10: ''"),
         ("timeStamp,elapsed,label,success", "line 3: another header, with other columns than the first"),
         (COLUMNS.replace("bytes,allThreads", "allThreads,bytes"), "line 3: another header"),
-        ("1000,5,A,200,OK,true,,1,1timeStamp,elapsed", "line 3: "),
+        ("1769767201000,5,A,200,OK,true,,1,1timeStamp,elapsed", "line 3: "),
     ],
 )
 @pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
@@ -201,28 +216,29 @@ def test_a_row_that_cannot_be_read_is_named(
 
 
 def test_the_line_is_right_after_messages_of_several_lines(tmp_path: Path) -> None:
-    message = '1,5,A,200,OK,false,"two\nlines",1,1,0'
+    message = '1769767200001,5,A,200,OK,false,"two\nlines",1,1,0'
     assert "line 7: elapsed is 'x'" in _refusal(
-        _lines(tmp_path, message, message, COLUMNS, "1,x,A,200,OK,true,,1,1,0")
+        _lines(tmp_path, message, message, COLUMNS, "1769767200001,x,A,200,OK,true,,1,1,0")
     )
 
 
 def test_short_rows_are_found_where_the_last_column_may_be_empty(tmp_path: Path) -> None:
     header = "timeStamp,elapsed,label,success,failureMessage"
-    whole = '1,1,A,true,\n2,2,A,false,"a, b"\n3,3,A,true,\n'
+    whole = '1769767200001,1,A,true,\n1769767200002,2,A,false,"a, b"\n1769767200003,3,A,true,\n'
     assert Digest.from_jtl(_write(tmp_path, f"{header}\n{whole}")).count == 3
     assert "line 5: 4 fields" in _refusal(_write(tmp_path, f"{header}\n{whole}4,4,A,true\n"))
 
 
 @pytest.mark.parametrize("more", [",", ",7", ',"7"'])
 def test_long_rows_are_found_where_columns_are_not_read(tmp_path: Path, more: str) -> None:
-    lines = ["timeStamp,elapsed,label,success,URL", "1,1,A,true,x", f"2,2,A,true,x{more}", "3,3,A,true,x"]
-    refusal = _refusal(_write(tmp_path, "\n".join([*lines, ""])))
+    row = "1769767200001,1,A,true,x"
+    lines = ["timeStamp,elapsed,label,success,URL", row, row + more, row, ""]
+    refusal = _refusal(_write(tmp_path, "\n".join(lines)))
     assert "line 3: 6 fields where the header has 5" in refusal
 
 
 def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
-    torn = f'{COLUMNS}\n{ROW}\n1,5,A,200,OK,false,"Value in{COLUMNS}\n{ROW}\n{LATER}\n'
+    torn = f'{COLUMNS}\n{ROW}\n1769767200001,5,A,200,OK,false,"Value in{COLUMNS}\n{ROW}\n{LATER}\n'
     assert "line 3: a quote is out of place, or a quoted field never ends" in _refusal(_write(tmp_path, torn))
 
 
@@ -244,12 +260,12 @@ def test_a_quote_that_opens_in_one_row_and_closes_in_another_is_refused(tmp_path
 
 @pytest.mark.parametrize("message", ['a "b" c', '"a" b', 'a""b', 'a "', '"a"b"'])
 def test_quotes_within_a_text_are_refused(tmp_path: Path, message: str) -> None:
-    row = f"1000,5,A,500,{message},false,,1,1,0"
+    row = f"1769767201000,5,A,500,{message},false,,1,1,0"
     assert "line 3: a quote is out of place" in _refusal(_lines(tmp_path, ROW, row, LATER, LATER))
 
 
 def test_a_carriage_return_within_a_line_is_refused_but_not_within_quotes(tmp_path: Path) -> None:
-    row = "1000,5,A\rB,200,OK,true,,1,1,0"
+    row = "1769767201000,5,A\rB,200,OK,true,,1,1,0"
     refusal = _refusal(_lines(tmp_path, ROW, row, LATER))
     assert "line 3: a carriage return stands within a line" in refusal
     quoted = _lines(tmp_path, ROW, row.replace("A\rB", '"A\rB"'), LATER, end="\r\n")
@@ -257,7 +273,7 @@ def test_a_carriage_return_within_a_line_is_refused_but_not_within_quotes(tmp_pa
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    row = b"1,5,caf\xe9,200,OK,true,,1,1,0\n"
+    row = b"1769767200001,5,caf\xe9,200,OK,true,,1,1,0\n"
     assert "line 2: is not UTF-8" in _refusal(_write(tmp_path, COLUMNS.encode() + b"\n" + row))
 
 
@@ -271,14 +287,14 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         (b"PK\x03\x04", "FILE is a zip archive"),
         (b'<?xml version="1.0"?>\n<testResults>', "FILE, line 2: testResults of version None, not 1.2"),
         (b'<?xml version="1.0"?>\n<html/>', "FILE, line 2: <html> is not JMeter's <testResults>"),
-        (ROW.replace("1000", "1769767200123").encode() + b"\n", "FILE has no header line"),
+        (ROW.encode() + b"\n", "FILE has no header line"),
         (b"name,age\nA,1\n", "FILE is no JTL: its first line is 'name,age'"),
-        (b"timeStamp,elapsed,label\n1,2,A\n", "FILE: the header lacks success"),
+        (b"timeStamp,elapsed,label\n1769767200001,2,A\n", "FILE: the header lacks success"),
         (b"timeStamp,elapsed,label,success,elapsed\n1,2,A,true,3\n", "FILE: the header names elapsed twice"),
         (COLUMNS.encode(), "FILE holds no samples"),
         (COLUMNS.encode() + b"\n\r\n\n", "FILE holds no samples"),
         (COLUMNS.encode() + b"\n", "FILE holds no samples"),
-        (COLUMNS.encode() + b"\n1000,1", "FILE holds no samples"),
+        (COLUMNS.encode() + b"\n1769767201000,1", "FILE holds no samples"),
         (b"\xff\xfe\xfd", "FILE is no JTL"),
     ],
 )
@@ -286,7 +302,7 @@ def test_what_is_no_jtl_is_refused(tmp_path: Path, content: bytes, complaint: st
     assert complaint in _refusal(_write(tmp_path, content))
 
 
-@pytest.mark.parametrize("first", [COLUMNS, ROW.replace("1000", "1769767200123")])
+@pytest.mark.parametrize("first", [COLUMNS, ROW])
 def test_line_ends_of_another_age_are_refused(tmp_path: Path, first: str) -> None:
     refusal = _refusal(_write(tmp_path, f"{first}\r{ROW}\r{LATER}\r"))
     assert refusal.startswith("FILE, line 1: a carriage return stands within a line")
@@ -305,14 +321,14 @@ def test_rows_that_are_named_as_parts_of_others_are_pointed_at(tmp_path: Path) -
 
 
 def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
-    rows = "".join(f"1000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
+    rows = "".join(f"1769767201000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
     refusal = _refusal(_write(tmp_path, f"{COLUMNS}\n{rows}"))
     assert refusal.startswith("FILE has more than 10000 distinct labels, such as 'GET /tools/")
     assert "give the samplers names without ids or counters" in refusal
 
 
 def test_ten_thousand_labels_are_read(tmp_path: Path) -> None:
-    rows = [f"1000,1,GET /tools/{number},200,OK,true,,1,1,0" for number in range(10_000)]
+    rows = [f"1769767201000,1,GET /tools/{number},200,OK,true,,1,1,0" for number in range(10_000)]
     assert len(Digest.from_jtl(_lines(tmp_path, *rows, *rows)).labels) == 10_000
 
 

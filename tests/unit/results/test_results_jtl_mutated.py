@@ -29,7 +29,7 @@ from pacemark.results.digest import Digest
 
 FILES = int(os.environ.get("PACEMARK_FUZZ", "200"))
 T0 = 1_769_767_200_000
-FIRST_MS, LAST_MS = 0, 10**14
+FIRST_MS, LAST_MS = 10**12, 10**14
 PARENT = "Number of samples in transaction : "
 COLUMNS = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType"),
@@ -282,7 +282,7 @@ def _wrong(row: dict[str, str]) -> str:
 
 
 def _number(text: str) -> float:
-    return int(text) if re.fullmatch(r"\s*[-+]?[0-9]{1,19}\s*", text, re.ASCII) else float("nan")
+    return int(text) if re.fullmatch(r"[ \t]*[-+]?[0-9]{1,19}[ \t]*", text) else float("nan")
 
 
 def _instant(text: str) -> float | int:
@@ -424,6 +424,7 @@ def _add_sample(books: Books, sample: ElementTree.Element) -> None:
         books.fault = "an attribute"
 
 
+BOM = b"\xef\xbb\xbf"
 DECLARATION = (
     rb"(\xef\xbb\xbf)?(" + re.escape(b'<?xml version="1.0" encoding="UTF-8"?>') + rb"\n)?\s*<testResults "
 )
@@ -443,6 +444,8 @@ def xml_books(content: bytes) -> Books:
             if event == "end" and depth == 1 and element.tag in ("sample", "httpSample"):
                 _add_sample(books, element)
     except ElementTree.ParseError as error:
+        if BOM in content[3:]:  # newer editions of XML take it as part of a name
+            return xml_books(content[:3] + content[3:].replace(BOM, b"_"))
         if error.position[0] <= content.rstrip().count(b"\n"):
             return Books(fault=str(error))
         books.is_cut = books.unsure = True

@@ -10,13 +10,14 @@ from pacemark.results.record import LEAST_BEYOND, JudgedObjective, Window, too_f
 from pacemark.results.statistics import PERCENTS, samples_beyond
 from pacemark.workloads.objective import Objective
 
+T0 = 1_769_767_200_000
 WINDOW = Window(from_s=0, to_s=10)
 
 
 def _digest(tmp_path: Path, count: int, *, late: str = "3", failed: int = 0, label: str = "A") -> Digest:
     """``count`` samples of 1 to ``count`` ms over ten seconds, the first ``failed`` of them failed."""
     rows = [
-        f"{i * 10_000 // count},{i + 1},{label},{'false' if i < failed else 'true'},{late}"
+        f"{T0 + i * 10_000 // count},{i + 1},{label},{'false' if i < failed else 'true'},{late}"
         for i in range(count)
     ]
     path = tmp_path / "samples.jtl"

@@ -17,7 +17,10 @@ from pacemark.results.statistics import latency_figures, rank
 def _digest(path: Path, samples: list[tuple[int, int]], late: str = "") -> Digest:
     """Of (start, elapsed) in milliseconds; ``late`` is each one's ``late_ms``, if any."""
     columns = "timeStamp,elapsed,label,success" + (",late_ms" if late else "")
-    rows = [f"{start},{elapsed},A,true" + (f",{late}" if late else "") for start, elapsed in samples]
+    rows = [
+        f"{1_769_767_200_000 + start},{elapsed},A,true" + (f",{late}" if late else "")
+        for start, elapsed in samples
+    ]
     path.write_text("\n".join([columns, *rows, ""]))
     return Digest.from_jtl(path)
 
@@ -104,7 +107,8 @@ def test_a_label_that_is_usually_slower_than_the_interval_is_named(tmp_path: Pat
     """A thread of several labels may well send every 100 ms, though one of them takes longer."""
     path = tmp_path / "a.jtl"
     rows = [
-        f"{n * 10},{300 if n % 10 == 0 else 5},{'slow' if n % 10 == 0 else 'fast'},true" for n in range(99)
+        f"{1_769_767_200_000 + n * 10},{300 if n % 10 == 0 else 5},{'slow' if n % 10 == 0 else 'fast'},true"
+        for n in range(99)
     ]
     path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
     figures = correct(Digest.from_jtl(path), 100).figures

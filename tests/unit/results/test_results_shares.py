@@ -56,7 +56,7 @@ def write(path: Path, samples: list[Sample], ahead_ms: int = 0) -> Path:
         for one in samples:
             good = not one.message
             code = ("200", "OK") if good else ("503", "Busy")
-            stamp = 10**12 + one.at_ms + ahead_ms
+            stamp = 1_769_767_200_000 + one.at_ms + ahead_ms
             told = (stamp, one.elapsed_ms, one.label, *code, str(good).lower(), one.message)
             rows.writerow([*told, 7, one.threads, 1, one.late_ms, 1])
     return path

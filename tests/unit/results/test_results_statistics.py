@@ -22,6 +22,7 @@ from pacemark.results.statistics import (
     summarize,
 )
 
+T0 = 1_769_767_200_000
 LATENCY_KEYS = ["mean", "min", "max", "p50", "p90", "p95", "p99", "p999"]
 
 
@@ -67,7 +68,7 @@ def test_samples_beyond() -> None:
 def test_a_percentile_curve_rises_through_recorded_values(
     tmp_path_factory: pytest.TempPathFactory, values: list[int]
 ) -> None:
-    rows = [f"{i},{value},A,true,0" for i, value in enumerate(values)]
+    rows = [f"{T0 + i},{value},A,true,0" for i, value in enumerate(values)]
     curve = percentile_curve(_digest(tmp_path_factory.mktemp("jtl"), rows))
     assert curve["percent"].is_sorted()
     assert curve["percent"].is_unique().all()
@@ -78,7 +79,7 @@ def test_a_percentile_curve_rises_through_recorded_values(
 
 
 def test_response_counts_from_when_the_request_was_due(tmp_path: Path) -> None:
-    digest = _digest(tmp_path, ["0,10,A,true,5", "1,10,A,true,90", "2,10,B,false,null"])
+    digest = _digest(tmp_path, [f"{T0},10,A,true,5", f"{T0},10,A,true,90", f"{T0},10,B,false,null"])
     summary = summarize(digest)
     assert (percentile(digest, 99), percentile(digest, 99, basis="response")) == (10, 100)
     assert summary.total.response
@@ -96,7 +97,12 @@ def test_response_counts_from_when_the_request_was_due(tmp_path: Path) -> None:
 def test_outcomes_over_time(tmp_path: Path) -> None:
     digest = _digest(
         tmp_path,
-        ["0,1,A,true,200", "900,1,A,false,503", "950,1,B,false,503", "2000,1,A,false,404"],
+        [
+            f"{T0},1,A,true,200",
+            f"{T0 + 900},1,A,false,503",
+            f"{T0 + 950},1,B,false,503",
+            f"{T0 + 2000},1,A,false,404",
+        ],
         "timeStamp,elapsed,label,success,responseCode",
     )
     assert outcome_timeline(digest).rows() == [
@@ -141,7 +147,7 @@ def test_the_window_tells_instants_in_utc(tmp_path: Path) -> None:
 
 
 def test_the_timeline_of_a_window_begins_at_the_window(tmp_path: Path) -> None:
-    digest = _digest(tmp_path, [f"{second * 1000},{second},A,true,0" for second in range(20)])
+    digest = _digest(tmp_path, [f"{T0 + second * 1000},{second},A,true,0" for second in range(20)])
     table = timeline(digest.between(5, 15), max_points=4)
     assert table.select("at_s", "seconds", "count", "max").rows() == [
         (5.0, 3.0, 3, 7),
@@ -155,7 +161,7 @@ def test_the_timeline_of_a_window_begins_at_the_window(tmp_path: Path) -> None:
 
 def test_the_figures_by_label_are_those_of_each_label(tmp_path: Path) -> None:
     rows = [
-        f"{i},{i * i % 97},L{i % 7},{'true' if i % 3 else 'false'},{i if i % 7 else 'null'}"
+        f"{T0 + i},{i * i % 97},L{i % 7},{'true' if i % 3 else 'false'},{i if i % 7 else 'null'}"
         for i in range(600)
     ]
     digest = _digest(tmp_path, rows).at_once()

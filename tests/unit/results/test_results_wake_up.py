@@ -11,7 +11,7 @@ HEADER = 'timeStamp,elapsed,label,success,"late_ms","waited"\n'
 
 def digest(tmp_path: Path, rows: list[tuple[int, int]]) -> Digest:
     path = tmp_path / "samples.jtl"
-    path.write_text(HEADER + "".join(f"1000,5,a,true,{late},{waited}\n" for late, waited in rows))
+    path.write_text(HEADER + "".join(f"1769767201000,5,a,true,{late},{waited}\n" for late, waited in rows))
     return Digest.from_jtl(path)
 
 
@@ -28,7 +28,7 @@ def test_without_a_thread_that_waited_there_is_no_wake_up(tmp_path: Path) -> Non
 
 def test_samples_of_other_plans_tell_nothing(tmp_path: Path) -> None:
     path = tmp_path / "samples.jtl"
-    path.write_text("timeStamp,elapsed,label,success\n1000,5,a,true\n")
+    path.write_text("timeStamp,elapsed,label,success\n1769767201000,5,a,true\n")
     found = Digest.from_jtl(path)
     assert late_wake_up_p95_ms(found) is None
     assert overdue_share(found) is None
@@ -44,7 +44,10 @@ LOAD = Load(threads=5, ramp_up_s=0, duration_s=30, rate_per_s=10)
 
 def timed(tmp_path: Path, samples: list[tuple[int, int]]) -> Digest:
     path = tmp_path / "samples.jtl"
-    path.write_text(HEADER + "".join(f"{at},{elapsed},a,true,0,1\n" for at, elapsed in sorted(samples)))
+    path.write_text(
+        HEADER
+        + "".join(f"{1_769_767_200_000 + at},{elapsed},a,true,0,1\n" for at, elapsed in sorted(samples))
+    )
     return Digest.from_jtl(path).between(0, 30)
 
 
