@@ -23,6 +23,7 @@ VARIABLES = {"late_ms": pl.Int32, "waited": pl.Int8}
 USED = {*REQUIRED, *TEXTS, *NUMBERS, *VARIABLES}
 PARENT = "Number of samples in transaction : "
 """How the responseMessage of a Transaction Controller's row begins."""
+_SUMMED_UP = f"^{PARENT}(\\d+)"
 DEFAULT_COLUMNS = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType"),
     *("success", "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency"),
@@ -52,6 +53,8 @@ class Read(NamedTuple):
     failed: pl.DataFrame
     parents: int = 0
     """Rows of Transaction Controllers, left out."""
+    in_parents: tuple[tuple[str, int], ...] = ()
+    """How many samples these rows say they sum up, by label."""
     headers: int = 0
     """Repeated header lines, left out."""
     remarks: tuple[str, ...] = ()
@@ -75,7 +78,9 @@ def read_columns(rows: pl.DataFrame) -> Read:
     Raises:
         UnreadableError: a value is none that its column may have.
     """
-    rows, parents = _without_parents(rows)
+    rows, transactions = _without_parents(rows)
+    parents = transactions.height
+    in_parents = tuple(transactions.group_by("label").agg(pl.col("samples").sum()).iter_rows())
     numbers = {name: _number(rows, column, kind) for column, (name, kind) in NUMBERS.items()}
     variables = {name: _number(rows, name, kind, default=None) for name, kind in VARIABLES.items()}
     dated = rows.schema["timeStamp"] == pl.String
@@ -110,10 +115,10 @@ def read_columns(rows: pl.DataFrame) -> Read:
     good = table.drop("at_fault", "success").with_columns(ok)
     remarks = tuple(_remarks(rows["timeStamp"])) if dated else ()
     if table["success"].all():
-        return Read(good, good.clear(), parents, remarks=remarks)
+        return Read(good, good.clear(), parents, in_parents, remarks=remarks)
     texts = rows.with_columns(_text(rows, column).alias(name) for column, name in TEXTS.items())
     failed = good.drop("outcome").hstack(texts.select(TEXTS.values())).filter(~table["success"])
-    return Read(good.filter(table["success"]), _classified(failed), parents, remarks=remarks)
+    return Read(good.filter(table["success"]), _classified(failed), parents, in_parents, remarks=remarks)
 
 
 def _classified(failed: pl.DataFrame) -> pl.DataFrame:
@@ -138,12 +143,17 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:60] + "...")
 
 
-def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The samples, and of the rows of Transaction Controllers the ``label`` and how many ``samples`` each
+    says it sums up."""
+    none = pl.DataFrame(schema={"label": pl.String, "samples": pl.Int64})
     if "responseMessage" not in rows.columns:
-        return rows, 0
+        return rows, none
     is_parent = rows["responseMessage"].str.starts_with(PARENT).fill_null(False)
-    parents = int(is_parent.sum())
-    return (rows.filter(~is_parent) if parents else rows), parents
+    if not is_parent.any():
+        return rows, none
+    named = pl.col("responseMessage").str.extract(_SUMMED_UP).cast(pl.Int64, strict=False).fill_null(0)
+    return rows.filter(~is_parent), rows.filter(is_parent).select(_text(rows, "label"), samples=named)
 
 
 def _text(rows: pl.DataFrame, column: str) -> pl.Expr:

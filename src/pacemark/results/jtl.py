@@ -7,7 +7,7 @@ them at once.
 import gzip
 import os
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -103,9 +103,11 @@ class Jtl:
         """
         for read in self._xml_reads() if self.is_xml else self._csv_reads(ended):
             self.parents += read.parents
+            self._in_parents.update(dict(read.in_parents))
             self._headers += read.headers
             self._remarks |= dict.fromkeys(read.remarks)
             samples = read.samples(self._outcomes)
+            self._samples += samples.height
             if samples.height:
                 self._see_labels(samples)
                 yield samples
@@ -123,7 +125,8 @@ class Jtl:
             yield stretch.text
 
     def _start_over(self) -> None:
-        self.parents = self._headers = self._nested = 0
+        self.parents = self._headers = self._nested = self._samples = 0
+        self._in_parents: Counter[str] = Counter()
         self._at_byte = 0 if self.is_xml else self._first_byte
         self._partial = ""
         self._outcomes: set[str] = {outcomes.OK}
@@ -146,7 +149,7 @@ class Jtl:
         if self._headers:
             yield f"{self._headers} repeated header line{'s' * (self._headers > 1)} left out"
         if self.parents:
-            yield f"{self.parents} rows of Transaction Controllers left out: they sum up other rows"
+            yield f"{self.parents} rows of Transaction Controllers left out: {self._summed_up()}"
         if self._nested:
             yield f"{self._nested} sub-results left out: the samples that they are part of have their time"
         if not self.is_xml and not self.header.raw:
@@ -159,6 +162,17 @@ class Jtl:
                 "jmeter.save.saveservice.subresults=false, or as XML)"
             )
         yield from self._remarks
+
+    def _summed_up(self) -> str:
+        """What the rows of transactions stand for. A sample of nested ones is in several of them, but hardly
+        in two of the same label."""
+        _, named = max(self._in_parents.items(), key=lambda one: one[1], default=("", 0))
+        if self.is_xml or named <= self._samples:
+            return "they sum up other rows"
+        return (
+            f"they sum up {named} samples and more, but only {self._samples} are in the file (untick "
+            "'Generate parent sample', or save as XML)"
+        )
 
     def _part_of_a_sample(self) -> str | None:
         """A label that is another's with a number: what nothing else in a CSV tells of a sub-result."""

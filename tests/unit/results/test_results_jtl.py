@@ -171,6 +171,22 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
     assert digest.notes == ("1 rows of Transaction Controllers left out: they sum up other rows",)
 
 
+@pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
+def test_transactions_whose_samples_are_not_in_the_file_are_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int
+) -> None:
+    monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
+    said = '"Number of samples in transaction : 2, number of failing samples : 1"'
+    inner, outer = (f"1769767201000,42,{label},,{said},false,,0,4,0" for label in ("inner", "outer"))
+    nested = _lines(tmp_path, ROW, LATER, inner, outer)
+    assert Digest.from_jtl(nested).notes[0].endswith("they sum up other rows")
+    (note,) = Digest.from_jtl(_lines(tmp_path, ROW, LATER, inner, outer, outer)).notes
+    assert note == (
+        "3 rows of Transaction Controllers left out: they sum up 4 samples and more, but only 2 are in the "
+        "file (untick 'Generate parent sample', or save as XML)"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
