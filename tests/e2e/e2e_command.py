@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
+from waiting import until
 
 from pacemark.gateway.stack import Stack
 
@@ -38,14 +39,6 @@ RUN_FILES = (
     "index.html",
     "jmeter-report/index.html",
 )
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it comes true before the time is up."""
-    end = time.monotonic() + seconds
-    while not (there := condition()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return there
 
 
 def command_line(process: psutil.Process) -> str:

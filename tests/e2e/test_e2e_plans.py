@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
-from e2e_command import PLANS, Pacemark, until, write_rows
+from e2e_command import PLANS, Pacemark, write_rows
+from waiting import until
 
 from pacemark.gateway.stack import Stack
 from pacemark.jmeter.health import slots_taken

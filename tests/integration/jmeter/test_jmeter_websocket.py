@@ -3,11 +3,11 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from waiting import until
 from websocket_books import Act, Call, WebSocketServer
 
 from pacemark.jmeter.engine import Engine
@@ -123,13 +123,6 @@ def test_client_and_server_agree_frame_for_frame(engine: Engine, tmp_path: Path)
     assert [len(book.asked) for book in books[:4]] == [21] * 4
     assert closed_with[0] == closed_with[3] == 1001
     assert (books[4].pongs, closed_with[4], closed_with[5], closed_with[6]) == (1, 1000, 1000, 1000)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while not (there := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return there
 
 
 class Outages(threading.Thread):

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from fake_gateway import FakeGateway
 from loopback_server import Request
 from nginx_front import NAMED, ForwardProxy, nginx_before
 from polars.testing import assert_frame_equal
+from waiting import until
 
 from pacemark.asked import Asked
 from pacemark.distributed import digest_of, execute
@@ -58,13 +58,6 @@ class Worker(NamedTuple):
 
     def engines(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
-
-
-def until(condition: Callable[[], bool], seconds: float = 90) -> bool:
-    end = time.monotonic() + seconds
-    while not (there := condition()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return there
 
 
 def is_open(port: int) -> bool:

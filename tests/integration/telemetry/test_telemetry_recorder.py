@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_server import PrometheusServer
+from waiting import until
 
 from pacemark.errors import InputError
 from pacemark.results.record import Window
@@ -195,10 +196,8 @@ def test_in_a_long_run_what_waited_between_two_values_is_not_overlooked(server: 
 
 def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:
     server.stop_exporter()
-    deadline = time.monotonic() + 10
     with Prometheus(server.url) as prometheus:
-        while all(target.is_up for target in prometheus.targets()) and time.monotonic() < deadline:
-            time.sleep(0.2)
+        assert until(lambda: any(target.is_missed for target in prometheus.targets()))
     (warning, *_) = [one for one in observing(server, 10).findings if one.level == "warning"]
     assert warning.detail.startswith("cannot scrape exporter 127.0.0.1:")
 
