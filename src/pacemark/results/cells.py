@@ -19,6 +19,11 @@ CELL_SCHEMA = {**KEYS, "count": pl.Int64}
 SUM_KEYS = {name: KEYS[name] for name in ("slice", "label", "outcome")}
 SUM_SCHEMA = {**SUM_KEYS, "bytes": pl.Int64, "new_connections": pl.Int64, "all_threads": pl.Int32}
 
+SLICES_S = (1, 10, 60, 300, 600, 3600)
+"""How wide a digest's slices may be, in seconds. Each width divides the next."""
+MOST_CELLS = 10_000_000
+"""Cells, of 29 bytes, above which a digest takes wider slices, as long as there are any."""
+
 _NAMES = ("label", "outcome")
 _MOST = 1 << 63
 _MOVED_AT_ONCE = 250_000
@@ -59,6 +64,22 @@ def moved(cells: pl.DataFrame, to: pl.Expr) -> pl.DataFrame:
         if sum(part.height for part in parts) > max(added.height, _MOVED_AT_ONCE):
             added, parts = add_cells([added, *parts]), []
     return add_cells([added, *parts])
+
+
+def bounded(cells: pl.DataFrame, sums: pl.DataFrame, slice_s: int) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Cells and sums in slices of ``slice_s``, or in the narrowest that make no more than ``MOST_CELLS``."""
+    for wider_s in wider_than(slice_s):
+        if cells.height <= MOST_CELLS:
+            break
+        factor, slice_s = wider_s // slice_s, wider_s
+        cells = moved(cells, pl.col("slice") // factor)
+        sums = add_sums([widened(sums, factor)])
+    return cells, sums, slice_s
+
+
+def wider_than(slice_s: int) -> tuple[int, ...]:
+    """The widths above it, in seconds."""
+    return tuple(width for width in SLICES_S if width > slice_s)
 
 
 def no_cells() -> pl.DataFrame:

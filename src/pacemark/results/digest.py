@@ -10,7 +10,17 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
-from pacemark.results.cells import CELL_SCHEMA, SUM_SCHEMA, add_cells, add_sums, moved, no_sums, widened
+from pacemark.results.cells import (
+    CELL_SCHEMA,
+    MOST_CELLS,
+    SUM_SCHEMA,
+    add_cells,
+    add_sums,
+    bounded,
+    moved,
+    no_sums,
+    widened,
+)
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
 from pacemark.results.tally import Tally
@@ -91,6 +101,7 @@ class Digest:
         cells, sums = tally.tables()
         assert tally.origin_ms is not None
         seconds = (tally.end_ms - tally.origin_ms) / 1000
+        dense = [_dense(tally.slice_s)] if tally.is_dense else []
         return cls(
             cells=cells,
             start_ms=tally.origin_ms,
@@ -100,7 +111,7 @@ class Digest:
             seconds=seconds,
             absent=jtl.absent,
             parents=jtl.parents,
-            notes=(*jtl.notes, *_gaps(sums, tally.slice_s)),
+            notes=(*jtl.notes, *_gaps(sums, tally.slice_s), *dense),
             sums=sums,
         )
 
@@ -272,7 +283,8 @@ class Digest:
 def merge(digests: Sequence[Digest]) -> Digest:
     """Pool digests: counts add, each run counted from its own first sample.
 
-    Slices become as wide as the widest. ``seconds`` adds too, so a throughput is the mean of the runs'.
+    Slices become as wide as the widest, or wider as ``bounded`` has it. ``seconds`` adds too, so a
+    throughput is the mean of the runs'.
 
     Raises:
         InputError: there are none.
@@ -282,9 +294,14 @@ def merge(digests: Sequence[Digest]) -> Digest:
     slice_s = max(digest.slice_s for digest in digests)
     factors = [slice_s // digest.slice_s for digest in digests]
     first = min(digests, key=lambda digest: digest.start_ms)
+    cells, sums, slice_s = bounded(
+        add_cells([widened(one.cells, by) for one, by in zip(digests, factors, strict=True)]),
+        add_sums([widened(one.sums, by) for one, by in zip(digests, factors, strict=True)]),
+        slice_s,
+    )
     return Digest(
-        cells=add_cells([widened(one.cells, by) for one, by in zip(digests, factors, strict=True)]),
-        sums=add_sums([widened(one.sums, by) for one, by in zip(digests, factors, strict=True)]),
+        cells=cells,
+        sums=sums,
         start_ms=first.start_ms,
         end_ms=first.start_ms + max(digest.end_ms - digest.start_ms for digest in digests),
         slice_s=slice_s,
@@ -324,6 +341,13 @@ def _gaps(sums: pl.DataFrame, slice_s: int) -> list[str]:
         f"no sample started for {gaps_s[0] / _DAY_S:,.1f} days between others: rates are over all that time "
         "(were several runs written to one file, or a clock set?)"
     ]
+
+
+def _dense(slice_s: int) -> str:
+    return (
+        f"counted in slices of {slice_s} s, for in narrower ones more than {MOST_CELLS / 1e6:.0f} million "
+        "samples differ from each other"
+    )
 
 
 def _no_samples(jtl: Jtl) -> InputError:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pacemark.errors import InputError
-from pacemark.results.cells import SUM_SCHEMA, add_cells, add_sums, widened
+from pacemark.results.cells import SUM_SCHEMA, add_cells, add_sums, bounded, widened
 from pacemark.results.digest import Digest
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
@@ -57,9 +57,14 @@ def merged(parts: Sequence[Digest]) -> Digest:
     sums = [add_sums([widened(part.sums, by)]) for part, by in zip(parts, factors, strict=True)]
     end_ms = max(part.end_ms for part in parts)
     seconds = (end_ms - origin_ms) / 1000
+    cells, added, slice_s = bounded(
+        add_cells([widened(part.cells, by) for part, by in zip(parts, factors, strict=True)]),
+        add_sums(_with_all_threads(sums)),
+        slice_s,
+    )
     return Digest(
-        cells=add_cells([widened(part.cells, by) for part, by in zip(parts, factors, strict=True)]),
-        sums=add_sums(_with_all_threads(sums)),
+        cells=cells,
+        sums=added,
         start_ms=origin_ms,
         end_ms=end_ms,
         slice_s=slice_s,

@@ -264,8 +264,7 @@ def _figures(
 
 def _latencies_by_label(digest: Digest, basis: Basis) -> dict[str, LatencyFigures]:
     """``latency_figures`` of each label that has any."""
-    table = digest.cells.select("label", "count", ms=pl.col(f"{basis}_ms").cast(pl.Int64)).drop_nulls("ms")
-    table = table.group_by("label", "ms").agg(pl.col("count").sum()).sort("label", "ms")
+    table = _counts(digest, basis, "label").sort("label", "ms")
     ms, count = pl.col("ms"), pl.col("count")
     found = table.group_by(pl.col("label").cast(pl.String), maintain_order=True).agg(
         count.sum(),
@@ -283,9 +282,15 @@ def _latencies_by_label(digest: Digest, basis: Basis) -> dict[str, LatencyFigure
 
 def _histogram(digest: Digest, basis: Basis) -> pl.DataFrame:
     """How many samples took each number of milliseconds: ``ms``, ``count``, ``up_to``, sorted."""
-    table = digest.cells.select(pl.col(f"{basis}_ms").cast(pl.Int64).alias("ms"), "count").drop_nulls("ms")
-    table = table.group_by("ms").agg(pl.col("count").sum()).sort("ms")
+    table = _counts(digest, basis).sort("ms")
     return table.with_columns(up_to=pl.col("count").cum_sum())
+
+
+def _counts(digest: Digest, basis: Basis, *keys: str) -> pl.DataFrame:
+    """``keys``, ``ms`` and ``count``: how often each latency came. Streamed: cells may be millions."""
+    cells = digest.cells.lazy().select(*keys, "count", ms=f"{basis}_ms").drop_nulls("ms")
+    counts = cells.group_by(*keys, "ms").agg(pl.col("count").sum())
+    return counts.with_columns(pl.col("ms").cast(pl.Int64)).collect(engine="streaming")
 
 
 def _mean(histogram: pl.DataFrame) -> Fraction | None:

@@ -4,20 +4,23 @@ import io
 
 import polars as pl
 
+from pacemark.results import cells
 from pacemark.results.cells import (
+    SLICES_S,
     SUM_KEYS,
     SUM_SCHEMA,
     add_cells,
     add_sums,
+    bounded,
     count_cells,
     no_cells,
     no_sums,
     widened,
+    wider_than,
 )
 
-# The width of a slice in seconds, and up to how many of them: an hour of 1 s, ten hours of 10 s.
-_SLICES_S = (1, 10, 60)
-_MOST_SLICES = 3600
+MOST_SLICES = 3600
+"""Up to which a run has slices of each width: an hour those of 1 s, ten hours those of 10 s."""
 # A sample is written when it ends: slices this far behind the newest start are counted and put aside. Those
 # that come later all the same are counted in at the end.
 _OPEN_MS = 20_000
@@ -32,11 +35,12 @@ class Tally:
         self.origin_ms = origin_ms
         self.earliest_ms: int | None = None
         self.end_ms = 0
-        self.slice_s = _SLICES_S[0]
+        self.slice_s = SLICES_S[0]
         self._latest_ms = 0
         self._waiting: list[pl.DataFrame] = []
         self._rows, self._enough = 0, _BATCH
         self._closed: list[bytes] = []
+        self._heights: list[int] = []
         self._edges = [0]
         self._late: list[pl.DataFrame] = []
         self._sums = [no_sums()]
@@ -72,6 +76,11 @@ class Tally:
         if self._rows >= self._enough:
             self._count_up_to(self._latest_ms - _OPEN_MS)
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many different samples that slices are wider than the run's length asks."""
+        return self.origin_ms is not None and self.slice_s > _width_for(self._latest_ms - self.origin_ms)
+
     def tables(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """All cells and sums, sorted; nothing can be added after it."""
         self._count_up_to(None)
@@ -81,8 +90,10 @@ class Tally:
             mine = late.filter(pl.col("slice").is_between(start, end, closed="left"))
             part = _unpacked(packed)
             parts.append(add_cells([part, mine]) if mine.height else part)
+        parts.append(late.filter(pl.col("slice") >= self._edges[-1]))
         self._closed, self._late = [], []
-        return pl.concat(parts), add_sums(self._sums)
+        found, sums, self.slice_s = bounded(pl.concat(parts), add_sums(self._sums), self.slice_s)
+        return found, sums
 
     def _count_up_to(self, end_ms: int | None) -> None:
         """Count what waits and started before ``end_ms``; all of it when that is None."""
@@ -90,7 +101,8 @@ class Tally:
         origin_ms = self.origin_ms if self.origin_ms is not None else self.earliest_ms
         assert origin_ms is not None
         self.origin_ms = origin_ms
-        self._widen(self._latest_ms - origin_ms)
+        if (wider_s := _width_for(self._latest_ms - origin_ms)) > self.slice_s:
+            self._widen(wider_s)
         width_ms = 1000 * self.slice_s
         rows = rows.with_columns(slice=((pl.col("start_ms") - origin_ms) // width_ms).cast(pl.Int32))
         last = (self._latest_ms - origin_ms) // width_ms + 1
@@ -100,6 +112,10 @@ class Tally:
         self._waiting = [rows.filter(pl.col("slice") >= edge).drop("slice")]
         self._rows = self._waiting[0].height
         self._enough = max(_BATCH, 2 * self._rows)
+        # All cells are no fewer than those counted: what comes can only make slices wider still.
+        for wider_s in wider_than(self.slice_s):
+            if sum(self._heights) > cells.MOST_CELLS:
+                self._widen(wider_s)
 
     def _close(self, rows: pl.DataFrame, edge: int) -> None:
         self._sums.append(_sums_of(rows))
@@ -109,25 +125,31 @@ class Tally:
         if late.height:
             self._late.append(count_cells(late))
             rows = rows.filter(pl.col("slice") >= start)
-        self._closed.append(_packed(count_cells(rows)))
+        self._put_aside(count_cells(rows))
         self._edges.append(edge)
 
-    def _widen(self, span_ms: int) -> None:
-        for wider_s in _SLICES_S:
-            if wider_s > self.slice_s and span_ms >= 1000 * _MOST_SLICES * self.slice_s:
-                factor, self.slice_s = wider_s // self.slice_s, wider_s
-                self._sums = [add_sums([widened(part, factor) for part in self._sums])]
-                self._late = [widened(part, factor) for part in self._late]
-                self._edges = [edge // factor for edge in self._edges]
-                self._closed = [self._widened(number, factor) for number in range(len(self._closed))]
+    def _put_aside(self, part: pl.DataFrame) -> None:
+        self._closed.append(_packed(part))
+        self._heights.append(part.height)
 
-    def _widened(self, number: int, factor: int) -> bytes:
-        """A closed part in wider slices; the slice that goes on in the next part becomes a late one."""
-        part = add_cells([widened(_unpacked(self._closed[number]), factor)])
-        shared = pl.col("slice") >= self._edges[number + 1]
-        if (more := part.filter(shared)).height:
-            self._late.append(more)
-        return _packed(part.filter(~shared))
+    def _widen(self, wider_s: int) -> None:
+        factor, self.slice_s = wider_s // self.slice_s, wider_s
+        self._sums = [add_sums([widened(part, factor) for part in self._sums])]
+        self._late = [widened(part, factor) for part in self._late]
+        self._edges = [edge // factor for edge in self._edges]
+        parts, self._closed, self._heights = self._closed, [], []
+        for packed, end in zip(parts, self._edges[1:], strict=True):
+            part = add_cells([widened(_unpacked(packed), factor)])
+            # The slice that goes on in the next part becomes a late one.
+            shared = pl.col("slice") >= end
+            if (more := part.filter(shared)).height:
+                self._late.append(more)
+            self._put_aside(part.filter(~shared))
+
+
+def _width_for(span_ms: int) -> int:
+    """The width of slices, in seconds, that the time between the first and the last start asks for."""
+    return next((width for width in SLICES_S if span_ms < 1000 * MOST_SLICES * width), SLICES_S[-1])
 
 
 def _packed(part: pl.DataFrame) -> bytes:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacemark.errors import InputError
-from pacemark.results import jtl
+from pacemark.results import cells, jtl
 from pacemark.results.digest import Digest, merge
 from pacemark.results.over_time import gathered, outcome_timeline, timeline
 from pacemark.results.record import LatencyFigures, Window
@@ -130,6 +130,7 @@ def _figures_agree(found: Figures, samples: list[Row], seconds: float) -> None:
     columns=st.permutations(COLUMNS),
     delimiter=st.sampled_from(",;\t|"),
     stretch_bytes=st.sampled_from([50, 333, 1 << 20]),
+    most_cells=st.sampled_from([4, 10_000_000]),
     window=st.tuples(st.integers(0, 9), st.integers(1, 9)),
 )
 def test_every_figure_of_every_window_agrees_with_a_plain_count(
@@ -138,10 +139,11 @@ def test_every_figure_of_every_window_agrees_with_a_plain_count(
     columns: list[str],
     delimiter: str,
     stretch_bytes: int,
+    most_cells: int,
     window: tuple[int, int],
 ) -> None:
     path = written(tmp_path_factory.mktemp("jtl") / "samples.jtl", columns, delimiter, samples)
-    with patch.object(jtl, "STRETCH_BYTES", stretch_bytes):
+    with patch.object(jtl, "STRETCH_BYTES", stretch_bytes), patch.object(cells, "MOST_CELLS", most_cells):
         digest = Digest.from_jtl(path)
     first = min(row["start"] for row in samples)
     seconds = (max(row["start"] + row["elapsed"] for row in samples) - first) / 1000
@@ -286,6 +288,18 @@ def test_slices_widen_with_the_run(make: Make, last_start_ms: int, slice_s: int)
         59_999 // (1000 * slice_s),
         last_start_ms // (1000 * slice_s),
     ]
+
+
+def test_slices_widen_with_what_there_is_to_count(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as it takes, and it says so."""
+    samples = [(1000 * second, second % 5) for second in range(120)]
+    monkeypatch.setattr(cells, "MOST_CELLS", 119)
+    few, more = make(*samples[:119]), make(*samples)
+    assert (few.slice_s, len(few.notes)) == (1, 1)
+    assert (more.slice_s, more.cells.height, more.count) == (10, 12 * 5, 120)
+    assert more.notes[-1].startswith("counted in slices of 10 s, for in narrower ones more than ")
+    assert merge([few, few]).slice_s == 1
+    assert merge([few, make((0, 9))]).slice_s == 10
 
 
 def test_a_window_that_cuts_a_slice_is_rounded_outward_and_says_so(make: Make) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_results_digest import COLUMNS, Row, rows, same, written
 
 from pacemark.errors import InputError
-from pacemark.results import jtl, tally
+from pacemark.results import cells, jtl, tally
 from pacemark.results.digest import Digest
 from pacemark.results.growing import GrowingDigest
 
@@ -47,6 +47,7 @@ def said(digest: Callable[[], Digest]) -> Digest | str:
     sizes=st.lists(st.integers(1, 400), min_size=1, max_size=8),
     missing=st.integers(0, 30),
     counted_at_once=st.sampled_from([1, 7, 400_000]),
+    most_cells=st.sampled_from([3, 10, 10_000_000]),
 )
 def test_pieces_of_any_size(
     tmp_path_factory: pytest.TempPathFactory,
@@ -54,6 +55,7 @@ def test_pieces_of_any_size(
     sizes: list[int],
     missing: int,
     counted_at_once: int,
+    most_cells: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("growing")
     whole = written(folder / "whole.jtl", COLUMNS, ",", samples).read_bytes()
@@ -64,8 +66,10 @@ def test_pieces_of_any_size(
         pieces.append(cut[at : at + sizes[turn % len(sizes)]])
         at, turn = at + len(pieces[-1]), turn + 1
     path = folder / "samples.jtl"
-    with patch.object(jtl, "STRETCH_BYTES", 300), patch.object(tally, "_BATCH", counted_at_once):
-        came, expected = said(grown(path, pieces).finished), said(lambda: Digest.from_jtl(path))
+    with patch.object(cells, "MOST_CELLS", most_cells):
+        with patch.object(jtl, "STRETCH_BYTES", 300), patch.object(tally, "_BATCH", counted_at_once):
+            came = said(grown(path, pieces).finished)
+        expected = said(lambda: Digest.from_jtl(path))
     if isinstance(came, Digest) and isinstance(expected, Digest):
         assert same(came, expected)
     else:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from pacemark.errors import InputError
-from pacemark.results import jtl
+from pacemark.results import cells, jtl
 from pacemark.results.digest import Digest
 from pacemark.results.over_time import timeline
 from pacemark.results.shares import SharedSamples, join, together
@@ -71,9 +71,9 @@ def same(digest: Digest, other: Digest) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(shares=SHARES)
+@given(shares=SHARES, most_cells=st.sampled_from([2, 10, 10_000_000]))
 def test_shares_together_are_the_digest_of_all_samples(
-    tmp_path_factory: pytest.TempPathFactory, shares: list[tuple[list[Sample], int]]
+    tmp_path_factory: pytest.TempPathFactory, shares: list[tuple[list[Sample], int]], most_cells: int
 ) -> None:
     folder = tmp_path_factory.mktemp("shares")
     files = [
@@ -81,11 +81,12 @@ def test_shares_together_are_the_digest_of_all_samples(
         for number, (samples, ahead_ms) in enumerate(shares)
     ]
     every = [sample for samples, _ in shares for sample in samples]
-    union = Digest.from_jtl(write(folder / "union.jtl", every))
-    same(together(files), union)
-    with patch.object(jtl, "STRETCH_BYTES", 200):
-        join(files, folder / "joined.jtl")
-    same(Digest.from_jtl(folder / "joined.jtl"), union)
+    with patch.object(cells, "MOST_CELLS", most_cells):
+        union = Digest.from_jtl(write(folder / "union.jtl", every))
+        same(together(files), union)
+        with patch.object(jtl, "STRETCH_BYTES", 200):
+            join(files, folder / "joined.jtl")
+        same(Digest.from_jtl(folder / "joined.jtl"), union)
 
 
 def test_threads_of_all_engines_add_up_in_each_slice(tmp_path: Path) -> None:
