@@ -19,9 +19,9 @@ CELL_SCHEMA = {**KEYS, "count": pl.Int64}
 SUM_KEYS = {name: KEYS[name] for name in ("slice", "label", "outcome")}
 SUM_SCHEMA = {**SUM_KEYS, "bytes": pl.Int64, "new_connections": pl.Int64, "all_threads": pl.Int32}
 
-SLICES_S = (1, 10, 60, 300, 600, 3600)
+SLICES_S = (1, 10, 60, 300, 600, 1800, 3600)
 """How wide a digest's slices may be, in seconds. Each width divides the next."""
-MOST_CELLS = 10_000_000
+MOST_CELLS = 6_000_000
 """Cells, of 29 bytes, above which a digest takes wider slices, as long as there are any."""
 
 _NAMES = ("label", "outcome")

@@ -138,13 +138,15 @@ class Tally:
         self._late = [widened(part, factor) for part in self._late]
         self._edges = [edge // factor for edge in self._edges]
         parts, self._closed, self._heights = self._closed, [], []
+        rest = no_cells()
         for packed, end in zip(parts, self._edges[1:], strict=True):
-            part = add_cells([widened(_unpacked(packed), factor)])
-            # The slice that goes on in the next part becomes a late one.
-            shared = pl.col("slice") >= end
-            if (more := part.filter(shared)).height:
-                self._late.append(more)
-            self._put_aside(part.filter(~shared))
+            part = add_cells([rest, widened(_unpacked(packed), factor)])
+            # The slice that goes on in the next part belongs to that one.
+            goes_on = pl.col("slice") >= end
+            rest = part.filter(goes_on)
+            self._put_aside(part.filter(~goes_on))
+        if rest.height:
+            self._late.append(rest)
 
 
 def _width_for(span_ms: int) -> int:

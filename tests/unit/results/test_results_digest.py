@@ -124,13 +124,13 @@ def _figures_agree(found: Figures, samples: list[Row], seconds: float) -> None:
     assert found.throughput == (len(samples) / seconds if seconds else None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     samples=rows(),
     columns=st.permutations(COLUMNS),
     delimiter=st.sampled_from(",;\t|"),
     stretch_bytes=st.sampled_from([50, 333, 1 << 20]),
-    most_cells=st.sampled_from([4, 10_000_000]),
+    most_cells=st.sampled_from([4, 6_000_000]),
     window=st.tuples(st.integers(0, 9), st.integers(1, 9)),
 )
 def test_every_figure_of_every_window_agrees_with_a_plain_count(

@@ -47,7 +47,7 @@ def said(digest: Callable[[], Digest]) -> Digest | str:
     sizes=st.lists(st.integers(1, 400), min_size=1, max_size=8),
     missing=st.integers(0, 30),
     counted_at_once=st.sampled_from([1, 7, 400_000]),
-    most_cells=st.sampled_from([3, 10, 10_000_000]),
+    most_cells=st.sampled_from([3, 10, 6_000_000]),
 )
 def test_pieces_of_any_size(
     tmp_path_factory: pytest.TempPathFactory,
@@ -77,15 +77,15 @@ def test_pieces_of_any_size(
 
 
 def test_a_cut_at_each_byte(tmp_path: Path) -> None:
-    whole = "".join(f"{line}\r\n" for line in (HEADER, PLAIN, QUOTED, PLAIN, QUOTED)).encode()
+    whole = "".join(f"{line}\r\n" for line in (HEADER, QUOTED, PLAIN)).encode()
     path = tmp_path / "samples.jtl"
     path.write_bytes(whole)
     of_the_file = Digest.from_jtl(path)
-    assert of_the_file.count == 4
+    assert of_the_file.count == 2
     for cut in range(len(whole) + 1):
         path.unlink()
         growing = grown(path, [whole[:cut], whole[cut:]])
-        assert growing.look().samples == 4, cut
+        assert growing.look().samples == 2, cut
         assert same(growing.finished(), of_the_file), cut
 
 
