@@ -1,6 +1,6 @@
 """A history as people read it: in the terminal and as a page, change points at the gateway's versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +8,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pacemark.report import numerals
+from pacemark.report import numerals, wording
 from pacemark.report.atomic import write_text
 from pacemark.report.console import label_text, plain_table, printable
 from pacemark.report.html import embedded_json, rendered
 from pacemark.report.lines import Chart, line_chart
+from pacemark.results.threshold import ComparedMetric
 from pacemark.results.trends import Step, Trend
 
 ALL_LABELS = "All labels"
 MOST_ROWS = 40
 BAR = 20
-LATENCIES = {"p50": "--c1", "p95": "--c2", "p99": "--c3"}
+SHOWN: tuple[ComparedMetric, ...] = ("p50", "p95", "p99")
+LATENCIES = dict(zip(SHOWN, ("--c1", "--c2", "--c3"), strict=True))
 
 
 def trends_shown(trends: Sequence[Trend], left_out: int) -> RenderableType:
@@ -26,6 +28,7 @@ def trends_shown(trends: Sequence[Trend], left_out: int) -> RenderableType:
     parts: list[RenderableType] = []
     for trend in trends:
         parts += [Text(printable(heading(trend)), style="bold"), _table(trend)]
+        parts += [Text(line, style="bright_black") for line in [legend(trend)] if line]
         hidden = len(trend.runs) - MOST_ROWS
         if hidden > 0:
             parts.append(Text(f"and {hidden} older ones", style="bright_black"))
@@ -34,6 +37,16 @@ def trends_shown(trends: Sequence[Trend], left_out: int) -> RenderableType:
     if left_out:
         parts.append(Text(left_out_line(left_out), style="bright_black"))
     return Group(*parts)
+
+
+def latency(trend: Trend, metric: ComparedMetric, at: int) -> str:
+    """A run's latency, marked where it is a percentile of too few samples."""
+    return numerals.percentile(trend.values[metric][at], is_of_too_few=trend.is_of_too_few(metric, at))
+
+
+def legend(trend: Trend) -> str:
+    """What the mark means, where a latency has it."""
+    return wording.legend(*(latency(trend, metric, at) for at in range(len(trend.runs)) for metric in SHOWN))
 
 
 def heading(trend: Trend) -> str:
@@ -68,6 +81,9 @@ def page(trends: Sequence[Trend], left_out: int, *, title: str) -> str:
         trends=trends,
         heading=heading,
         step_line=step_line,
+        latency=latency,
+        legend=legend,
+        shown=SHOWN,
         left_out=left_out_line(left_out) if left_out else "",
         views=views,
         data=embedded_json({"views": views}),
@@ -90,7 +106,7 @@ def _table(trend: Trend) -> Table:
         table.add_row(
             Text(trend.runs[index].started.strftime("%Y-%m-%d\u00a0%H:%M")),
             label_text(trend.runs[index].gateway or "unknown"),
-            *(Text(numerals.milliseconds(values[metric])) for metric in ("p50", "p95", "p99")),
+            *(Text(latency(trend, metric, index)) for metric in SHOWN),
             Text(numerals.percent(None if error is None else error / 100), style="red" if error else ""),
             Text(numerals.rate(values["throughput"])),
             Text("█" * round(BAR * (values["p95"] or 0) / most) if most else "", style="cyan"),
@@ -103,7 +119,7 @@ def _charts(trend: Trend) -> list[Chart]:
     xs = list(range(len(trend.runs)))
     names = [f"{run.started:%Y-%m-%d %H:%M}, {run.gateway or 'unknown'}" for run in trend.runs]
 
-    def chart(name: str, unit: str, lines: dict[str, str]) -> Chart:
+    def chart(name: str, unit: str, lines: Mapping[ComparedMetric, str]) -> Chart:
         series: list[dict[str, Any]] = [
             {"name": metric, "color": color, "values": values}
             for metric, values in trend.values.items()

@@ -31,8 +31,12 @@ def milliseconds(value: float | None) -> str:
 
 def latency(figures: Figures | LatencyFigures, key: str) -> str:
     """One of the figures as ``milliseconds``, a percentile of too few samples with ``MARK``."""
-    value = getattr(figures, key)
-    return milliseconds(value) + (MARK if key in figures.too_few and value is not None else "")
+    return percentile(getattr(figures, key), is_of_too_few=key in figures.too_few)
+
+
+def percentile(value: float | None, *, is_of_too_few: bool) -> str:
+    """As ``milliseconds``, with ``MARK`` where it is of too few samples."""
+    return milliseconds(value) + (MARK if is_of_too_few and value is not None else "")
 
 
 def percent(share: float | None) -> str:

@@ -47,6 +47,10 @@ class Line(BaseModel):
     total: Values
     """Empty for a run without samples."""
     labels: dict[str, Values]
+    total_too_few: list[str] = []
+    """Percentiles of too few samples."""
+    too_few: dict[str, list[str]] = {}
+    """Those of labels."""
 
 
 class History(NamedTuple):
@@ -74,6 +78,8 @@ def line_of(run: Path) -> Line:
         kind=kind_of(record),
         total=_values(summary.total) if summary else {},
         labels={label: _values(figures) for label, figures in summary.labels.items()} if summary else {},
+        total_too_few=summary.total.too_few if summary else [],
+        too_few={label: figures.too_few for label, figures in summary.labels.items()} if summary else {},
     )
 
 

@@ -43,6 +43,11 @@ class Trend(BaseModel):
     """A value for each run; None where it has no such label."""
     steps: list[Step]
 
+    def is_of_too_few(self, metric: ComparedMetric, at: int) -> bool:
+        """Whether that run's value is a percentile of too few samples."""
+        run = self.runs[at]
+        return metric in (run.total_too_few if self.label is None else run.too_few.get(self.label, ()))
+
 
 def trends(lines: Sequence[Line], *, workload: str | None = None, label: str | None = None) -> list[Trend]:
     """The trends of a history, by workload and, within one, by kind of run, the longest unused first.

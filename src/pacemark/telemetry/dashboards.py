@@ -6,6 +6,10 @@ from pacemark.telemetry.panels import WINDOW, Dashboard, Panel
 from pacemark.telemetry.queries import BY_NAME
 from pacemark.telemetry.rules import RECEIVED, SENT
 
+REPLICATION_LAG = "pg_replication_lag_seconds"
+OF_CONTAINERS = (RECEIVED, SENT, REPLICATION_LAG)
+"""What only containers answer, of all that the panels ask."""
+
 _OPERATIONS = "MCP .+|WS (ping|.+/.+)|SSE round trip"
 """Samplers of JSON-RPC through the gateway."""
 _TOOLS = "(MCP|WS) tools/call|(gateway|fast_time|fast_test|benchmark) .+"
@@ -81,7 +85,7 @@ DASHBOARDS = (
             Panel.of("db_cache_hits"),
             Panel(
                 "How far the replica is behind",
-                [("pg_replication_lag_seconds", "{{instance}}")],
+                [(REPLICATION_LAG, "{{instance}}")],
                 "s",
                 "Of the performance stack; the first is never behind itself.",
             ),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pacemark.telemetry.dashboards import DASHBOARDS
+from pacemark.telemetry.dashboards import DASHBOARDS, OF_CONTAINERS
 from pacemark.telemetry.panels import WINDOW
 from pacemark.telemetry.rules import alert_rules
 
@@ -38,6 +38,13 @@ def test_prometheus_takes_the_rules() -> None:
 def test_the_rules_do_what_their_tests_say() -> None:
     told = promtool("test", "rules", *sorted((PROMETHEUS / "tests").glob("*.yml")))
     assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_what_only_containers_answer_has_a_test() -> None:
+    tests = yaml.safe_load((PROMETHEUS / "tests" / "services.yml").read_text(encoding="utf-8"))["tests"]
+    tested = {one["expr"] for test in tests for one in test["promql_expr_test"] if one["exp_samples"]}
+    asked = {expr for dashboard in DASHBOARDS for panel in dashboard.panels for expr, _ in panel.asks}
+    assert set(OF_CONTAINERS) <= tested & asked
 
 
 def test_each_alert_has_a_test_in_which_it_fires() -> None:

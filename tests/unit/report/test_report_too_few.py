@@ -7,12 +7,14 @@ import pytest
 from lxml.html import document_fromstring
 from rich.console import Console, RenderableType
 
-from pacemark.report import console, html, wording
+from pacemark.report import console, history, html, wording
 from pacemark.report.document import summary_document
 from pacemark.report.markdown import summary_markdown
 from pacemark.results.digest import Digest
+from pacemark.results.history import Line
 from pacemark.results.omission import correct
 from pacemark.results.statistics import Summary, summarize
+from pacemark.results.trends import trends
 
 
 @pytest.fixture
@@ -28,6 +30,24 @@ def _printed(renderable: RenderableType) -> str:
     out = StringIO()
     Console(file=out, width=80, color_system=None, legacy_windows=False).print(renderable)
     return " ".join(out.getvalue().split())
+
+
+def test_of_earlier_runs() -> None:
+    few = {"total": {"p50": 30, "p95": 57}, "total_too_few": ["p95"], "labels": {}}
+    line = {
+        "run": "w/1",
+        "workload": "w",
+        "started": "2026-01-30T10:00:00Z",
+        "verdict": "pass",
+        "scale": "ci",
+    }
+    found = trends([Line.model_validate({**line, "gateway": "1", "kind": "k", **few})])
+    shown = _printed(history.trends_shown(found, 0))
+    assert "30 57† –" in shown
+    assert wording.TOO_FEW in shown
+    page = document_fromstring(history.page(found, 0, title="x"))
+    assert [cell.text for cell in page.findall(".//tbody/tr/td")[1:4]] == ["30", "57†", "–"]
+    assert wording.TOO_FEW in page.text_content()
 
 
 def test_in_the_terminal(sixty: Digest) -> None:
