@@ -44,6 +44,13 @@ UNANSWERED = ("connect", "timeout", "reset", "bind", "error: ")
 BREAKING = "breaking_point"
 """The measurement of a workload that asks for what saturates first, also where all went well."""
 
+
+class Silence(str):
+    """Why there are no counters of a gateway that is there, but gave no answer in time."""
+
+    __slots__ = ()
+
+
 Counted = Counters | str | None
 """The gateway's counters; None when it does not count; why not, when it could not be asked."""
 
@@ -267,6 +274,8 @@ def _gone(carried: Carried, asked: Asked) -> str:
         return ""  # which is told with its moment
     if not isinstance(before, Counters):
         return ""
+    if isinstance(after, Silence):
+        return ""  # so are its answers to the load: its counters are missing, not the gateway
     if isinstance(after, str):
         return f"the gateway did not last: {after}"
     restarted = after is not None and after.restarted_since(before)

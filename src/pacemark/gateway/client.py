@@ -20,6 +20,10 @@ class GatewayError(PacemarkError):
     """The gateway could not be asked, or did not answer as it should."""
 
 
+class SilentError(GatewayError):
+    """The gateway took the request and did not answer in time: it is there, but slow or stuck."""
+
+
 class RpcError(GatewayError):
     """A JSON-RPC call whose answer holds ``error``. HTTP says 200 all the same."""
 
@@ -111,7 +115,8 @@ class GatewayClient:
             response = self._http.request(verb, path, **kwargs)
         except httpx.HTTPError as error:
             why, remedy = why_not(error, self.connection, self.proxy)
-            raise GatewayError(f"{where}: {why}", remedy) from None
+            kind = SilentError if isinstance(error, httpx.ReadTimeout) else GatewayError
+            raise kind(f"{where}: {why}", remedy) from None
         if refused := refused_certificate(response, self.connection):
             raise GatewayError(f"{where}: {refused[0]}", refused[1])
         return response

@@ -1,5 +1,6 @@
 """How the gateway is set up so that what is measured is the gateway: its environment and its services."""
 
+import json
 import os
 import secrets
 import socket
@@ -103,13 +104,21 @@ def inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
+def addressed(port: int) -> dict[str, str]:
+    """What a gateway behind that port is told of its address, by either name of this machine: from elsewhere
+    it takes the Admin UI's own requests to change something for forged ones."""
+    return {
+        "APP_DOMAIN": f"http://{LOOPBACK}:{port}",
+        "CSRF_TRUSTED_ORIGINS": json.dumps([f"http://localhost:{port}"]),
+    }
+
+
 def _gateway(environment: GatewayEnvironment, port: int, data_dir: Path, env: Mapping[str, str]) -> Service:
     """One uvicorn worker; in an empty directory, since the gateway reads ``.env`` of where it runs."""
     url = f"http://{LOOPBACK}:{port}"
     own = {
         "PORT": str(port),
-        # else the Admin UI's own requests to change something are refused as forged
-        "APP_DOMAIN": url,
+        **addressed(port),
         "DATABASE_URL": f"sqlite:///{data_dir / 'gateway.db'}",
     }
     return Service(

@@ -1,7 +1,9 @@
+import socket
+
 import pytest
 
 from pacemark.errors import InputError
-from pacemark.gateway.client import GatewayClient, checked_url
+from pacemark.gateway.client import GatewayClient, GatewayError, SilentError, checked_url
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,16 @@ def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
 def test_an_endpoint_that_is_no_path_is_refused() -> None:
     with pytest.raises(InputError, match="'rpc' is no path"):
         GatewayClient("http://127.0.0.1:1", rpc_endpoint="rpc")
+
+
+def test_a_gateway_that_is_stuck_is_told_from_one_that_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            GatewayClient(url, timeout_s=0.2) as client,
+            pytest.raises(SilentError, match="no answer in time"),
+        ):
+            client.get("/health")
+    with GatewayClient(url) as client, pytest.raises(GatewayError) as gone:
+        client.get("/health")
+    assert not isinstance(gone.value, SilentError)

@@ -18,7 +18,7 @@ from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import CpuReading
 from pacemark.jmeter.java import Java
 from pacemark.jmeter.run import Execution
-from pacemark.judging import Begun, Carried, Counted, judged
+from pacemark.judging import Begun, Carried, Counted, Silence, judged
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Subject
 from pacemark.results.record import Reason, RunRecord
@@ -148,6 +148,11 @@ CASES: dict[str, tuple[Run, str, str]] = {
         Run(before=UP, after=UP.model_copy(update={"started": (2.0,)})),
         "warning",
         "several gateway processes answer at this URL",
+    ),
+    "gateway stuck": (
+        Run(before=UP, after=Silence("no answer in time")),
+        "warning",
+        "the gateway's counters: no answer in time",
     ),
     "gateway gone": (Run(before=UP, after="connection refused"), "invalid", "the gateway did not last"),
 }

@@ -20,6 +20,7 @@ from pacemark.gateway.spec import (
     LOOPBACK,
     MEASURABLE,
     TEST_SERVERS,
+    addressed,
     inherited,
     server,
 )
@@ -121,7 +122,7 @@ def full_spec(
         **MEASURABLE,
         **OF_GATEWAYS,
         **base,
-        "APP_DOMAIN": place.url(NGINX),
+        **addressed(ports[NGINX]),
         "REDIS_URL": f"redis://{LOOPBACK}:{ports['redis']}/0",
         "PLATFORM_ADMIN_EMAIL": admin_email,
         **extra_env,
