@@ -22,8 +22,8 @@ from pacemark.workloads import workload
 pytestmark = [pytest.mark.gateway, pytest.mark.jmeter]
 
 NAMES = ("rest_api_baseline", "mcp_jsonrpc_baseline")
-SECONDS, RAMP_UP, RATE = 14, 2, 12
-LOAD = ("--duration", f"{SECONDS}s", "--ramp-up", str(RAMP_UP), "--rate", str(RATE), "--threads", "8")
+SECONDS, RAMP_UP, RATE = 14, 2, 6
+LOAD = ("--duration", f"{SECONDS}s", "--ramp-up", str(RAMP_UP), "--rate", str(RATE), "--threads", "12")
 PLANNED = RATE * RAMP_UP / 2 + RATE * (SECONDS - RAMP_UP)
 LISTS, PROMPTS = 3, 4
 """What the preflight asks for beside each tool and resource: the lists, and the prompts of fast_time and
