@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pacemark import __version__, distributed
 from pacemark.asked import Asked
+from pacemark.gateway.client import GatewayError, SilentError
 from pacemark.gateway.connection import UNVERIFIED
 from pacemark.gateway.counters import Counters
 from pacemark.gateway.preflight import PreflightResult
@@ -44,14 +45,7 @@ UNANSWERED = ("connect", "timeout", "reset", "bind", "error: ")
 BREAKING = "breaking_point"
 """The measurement of a workload that asks for what saturates first, also where all went well."""
 
-
-class Silence(str):
-    """Why there are no counters of a gateway that is there, but gave no answer in time."""
-
-    __slots__ = ()
-
-
-Counted = Counters | str | None
+Counted = Counters | GatewayError | None
 """The gateway's counters; None when it does not count; why not, when it could not be asked."""
 
 
@@ -274,9 +268,9 @@ def _gone(carried: Carried, asked: Asked) -> str:
         return ""  # which is told with its moment
     if not isinstance(before, Counters):
         return ""
-    if isinstance(after, Silence):
+    if isinstance(after, SilentError):
         return ""  # so are its answers to the load: its counters are missing, not the gateway
-    if isinstance(after, str):
+    if isinstance(after, GatewayError):
         return f"the gateway did not last: {after}"
     restarted = after is not None and after.restarted_since(before)
     return "the gateway was restarted during the run" if restarted else ""
@@ -296,7 +290,7 @@ def _ended(carried: Carried) -> list[Reason]:
 
 def _not_known(before: Counted, after: Counted) -> list[str]:
     """Why the gateway's own count is missing, where it is."""
-    found = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, str)]
+    found = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, GatewayError)]
     if (
         isinstance(before, Counters)
         and isinstance(after, Counters)

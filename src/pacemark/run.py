@@ -12,7 +12,7 @@ from pacemark import distributed
 from pacemark.asked import Asked
 from pacemark.details import with_details
 from pacemark.errors import InputError, InterruptedRunError, PacemarkError, RunError
-from pacemark.gateway.client import GatewayClient, GatewayError, SilentError
+from pacemark.gateway.client import GatewayClient, GatewayError
 from pacemark.gateway.counters import read_counters, together
 from pacemark.gateway.mcp_servers import find_servers
 from pacemark.gateway.openings import try_opening
@@ -28,7 +28,7 @@ from pacemark.jmx.data import write_data
 from pacemark.jmx.files import JMETER_SETTINGS
 from pacemark.jmx.live import live_properties
 from pacemark.jmx.plan import load_properties, render
-from pacemark.judging import Begun, Carried, Counted, Silence, judged, unmeasured
+from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
 from pacemark.probing import cpu_share, most_seconds, probed
 from pacemark.report.files import write_all, write_without_samples
 from pacemark.results.digest import DIGEST_FILE, SAMPLES_FILE, Digest
@@ -326,9 +326,7 @@ def _counters(asked: Asked) -> Counted:
         for url in asked.gateway_urls or (asked.url,):
             with GatewayClient(url, token, connection=asked.connection) as client:
                 readings.append(read_counters(client))
-    except SilentError as error:
-        return Silence(error)
     except GatewayError as error:
-        return str(error)
+        return error
     counted = [one for one in readings if one is not None]
     return together(counted) if len(counted) == len(readings) else None

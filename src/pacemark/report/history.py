@@ -28,9 +28,10 @@ def trends_shown(trends: Sequence[Trend], left_out: int) -> RenderableType:
     parts: list[RenderableType] = []
     for trend in trends:
         parts += [Text(printable(heading(trend)), style="bold"), _table(trend)]
-        parts += [Text(line, style="bright_black") for line in [legend(trend)] if line]
-        hidden = len(trend.runs) - MOST_ROWS
-        if hidden > 0:
+        hidden = max(0, len(trend.runs) - MOST_ROWS)
+        if mark := legend(trend, hidden):
+            parts.append(Text(mark, style="bright_black"))
+        if hidden:
             parts.append(Text(f"and {hidden} older ones", style="bright_black"))
         parts += [Text(printable(step_line(trend, step)), style="yellow") for step in trend.steps]
         parts.append(Text())
@@ -44,9 +45,10 @@ def latency(trend: Trend, metric: ComparedMetric, at: int) -> str:
     return numerals.percentile(trend.values[metric][at], is_of_too_few=trend.is_of_too_few(metric, at))
 
 
-def legend(trend: Trend) -> str:
-    """What the mark means, where a latency has it."""
-    return wording.legend(*(latency(trend, metric, at) for at in range(len(trend.runs)) for metric in SHOWN))
+def legend(trend: Trend, first: int = 0) -> str:
+    """What the mark means, where a latency has it, from the run ``first`` on."""
+    runs = range(first, len(trend.runs))
+    return wording.legend(*(latency(trend, metric, at) for at in runs for metric in SHOWN))
 
 
 def heading(trend: Trend) -> str:

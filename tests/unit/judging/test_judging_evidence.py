@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from pacemark.asked import Asked
+from pacemark.gateway.client import GatewayError, SilentError
 from pacemark.gateway.counters import Counters
 from pacemark.gateway.preflight import PreflightResult
 from pacemark.gateway.token import Credentials
@@ -18,7 +19,7 @@ from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import CpuReading
 from pacemark.jmeter.java import Java
 from pacemark.jmeter.run import Execution
-from pacemark.judging import Begun, Carried, Counted, Silence, judged
+from pacemark.judging import Begun, Carried, Counted, judged
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Subject
 from pacemark.results.record import Reason, RunRecord
@@ -150,11 +151,15 @@ CASES: dict[str, tuple[Run, str, str]] = {
         "several gateway processes answer at this URL",
     ),
     "gateway stuck": (
-        Run(before=UP, after=Silence("no answer in time")),
+        Run(before=UP, after=SilentError("no answer in time")),
         "warning",
         "the gateway's counters: no answer in time",
     ),
-    "gateway gone": (Run(before=UP, after="connection refused"), "invalid", "the gateway did not last"),
+    "gateway gone": (
+        Run(before=UP, after=GatewayError("connection refused")),
+        "invalid",
+        "the gateway did not last",
+    ),
 }
 
 
