@@ -16,8 +16,8 @@ from harness import Carried, engine, row, table_head, wait_until_quiet
 from loopback import Loopback
 from peers import NAMES, WITHOUT_CHECKS, Cost, peers
 
+from pacemark.jmx import assertions, mix, plan
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import mix, plan
 from pacemark.jmx.elements import Node
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.load import Load
@@ -53,7 +53,7 @@ def bare(workload: Mix, *, barest: bool = False) -> bytes:
         if barest
         else (
             Node(
-                jmx.json_assertion(
+                assertions.json_assertion(
                     request.check.name, request.check.path, _fixed(request.check.expect), False
                 )
             ),

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from pacemark.jmx import assertions, web
 from pacemark.jmx import elements as jmx
-from pacemark.jmx import web
 from pacemark.jmx.elements import Node, Variable
 from pacemark.jmx.pacing import TRACE, clock, users
 from pacemark.workloads.journey import Journey, Page, Step
@@ -101,7 +101,7 @@ def _below(step: Step) -> Iterator[Node]:
     for take in step.takes:
         default = "" if take.keep else "none"
         yield Node(
-            jmx.regex_extractor(
+            assertions.regex_extractor(
                 f"Take {take.variable}",
                 take.variable,
                 take.pattern,
@@ -114,7 +114,9 @@ def _below(step: Step) -> Iterator[Node]:
     for look in step.looks:
         pattern = _filled(look.pattern, "__escapeOroRegexpChars(${%s},)")
         yield Node(
-            jmx.part_assertion(look.name, look.part, pattern, otherwise=look.otherwise, absent=look.absent)
+            assertions.part_assertion(
+                look.name, look.part, pattern, otherwise=look.otherwise, absent=look.absent
+            )
         )
 
 

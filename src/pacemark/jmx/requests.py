@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pacemark.jmx import assertions
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node
 from pacemark.workloads.model import Absence, Check, Feed
@@ -12,8 +13,8 @@ def checks(check: Check, absences: Sequence[Absence]) -> tuple[Node, ...]:
     return (
         # First: when it passes it leaves no message, where the JSON assertion leaves an empty one,
         # and JMeter writes the first message there is.
-        *(Node(jmx.absence_assertion(absence.name, absence.pattern)) for absence in absences),
-        Node(jmx.json_assertion(check.name, check.path, check.expect, check.regex)),
+        *(Node(assertions.absence_assertion(absence.name, absence.pattern)) for absence in absences),
+        Node(assertions.json_assertion(check.name, check.path, check.expect, check.regex)),
     )
 
 

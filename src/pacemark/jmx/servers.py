@@ -1,5 +1,6 @@
 """Users that have a session with each MCP server, and send the request of the next slot."""
 
+from pacemark.jmx import assertions
 from pacemark.jmx import elements as jmx
 from pacemark.jmx.elements import Node, Variable
 from pacemark.jmx.pacing import TRACE, clock, script, switch, users
@@ -82,14 +83,18 @@ def _opening(server: McpServer) -> Node:
             _headers(server.name, {}),
             *_kept(server),
             _is_mine(OWN_ID),
-            Node(jmx.body_assertion("has a protocol version", (RESULT, VERSION), message=WHY, regex=True)),
+            Node(
+                assertions.body_assertion(
+                    "has a protocol version", (RESULT, VERSION), message=WHY, regex=True
+                )
+            ),
         ),
     )
     initialized = Node(
         jmx.http_request(
             second, "POST", _endpoint(server.name), '{"jsonrpc":"2.0","method":"notifications/initialized"}'
         ),
-        (_in_session(server.name), Node(jmx.status_assertion("accepted", "20[024]"))),
+        (_in_session(server.name), Node(assertions.status_assertion("accepted", "20[024]"))),
     )
     only_then = Node(
         jmx.switch("Only when it was answered truly", "${JMeterThread.last_sample_ok}"),
@@ -103,12 +108,12 @@ def _kept(server: McpServer) -> tuple[Node, ...]:
     header, session, version = (f"{server.name}_{what}" for what in ("header", "session", "version"))
     return (
         Node(
-            jmx.regex_extractor(
+            assertions.regex_extractor(
                 "The session's header", header, SESSION, "$1$", "X-No-Session", of_headers=True
             )
         ),
-        Node(jmx.regex_extractor("The session", session, SESSION, "$2$", "none", of_headers=True)),
-        Node(jmx.regex_extractor("The version chosen", version, VERSION, "$1$", "", of_headers=False)),
+        Node(assertions.regex_extractor("The session", session, SESSION, "$2$", "none", of_headers=True)),
+        Node(assertions.regex_extractor("The version chosen", version, VERSION, "$1$", "", of_headers=False)),
     )
 
 
@@ -125,7 +130,7 @@ def _call(request: ToolCall) -> Node:
             _in_session(request.to),
             _is_mine(OWN_ID, *holds),
             Node(
-                jmx.body_assertion(
+                assertions.body_assertion(
                     "has content, and the tool did not fail",
                     (RESULT, CONTENT, NO_TOOL_ERROR),
                     message=WHY,
@@ -145,7 +150,7 @@ def _rest(request: RestRequest) -> Node:
         jmx.http_request(request.label, request.method, url, request.body),
         (
             Node(jmx.headers("Formats and trace", {**formats, **TRACE})),
-            Node(jmx.body_assertion(request.truth, (request.holds,), regex=True)),
+            Node(assertions.body_assertion(request.truth, (request.holds,), regex=True)),
         ),
     )
 
@@ -156,7 +161,7 @@ def _endpoint(server: str) -> str:
 
 def _is_mine(*texts: str) -> Node:
     """Plain text, which JMeter looks for without compiling a pattern for each id."""
-    return Node(jmx.body_assertion("is the answer to this request", texts, message=WHY, regex=False))
+    return Node(assertions.body_assertion("is the answer to this request", texts, message=WHY, regex=False))
 
 
 def _in_session(server: str) -> Node:
