@@ -58,7 +58,7 @@ def test_without_a_token_users_sign_in_and_the_gateways_count_is_missing(
     pacemark = signed_in(embedded_stack, tmp_path, embedded_stack.secrets.admin_password)
     examined = pacemark("doctor", WORKLOAD.name, "--gateway", url)
     assert examined.status == 0, examined.stdout
-    few = ("--scale", "smoke", "--threads", "1", "--ramp-up", "0", "--duration", "2s")
+    few = ("--scale", "smoke", "--threads", "1", "--ramp-up", "0", "--duration", "2s", "--no-dashboard")
     ended = pacemark("run", WORKLOAD.name, *few, "--gateway", url)
     record = ended.record
     assert record["recorded"]["count"] > 0, ended.stderr

@@ -205,7 +205,7 @@ def test_a_token_made_from_the_gateway_s_secret_is_nowhere_either(
 ) -> None:
     secret = embedded_stack.secrets.jwt_secret_key
     pacemark = Pacemark(tmp_path, JWT_SECRET_KEY=secret)
-    load = ("--duration", "3s", "--ramp-up", "1s", "--rate", "10", "--threads", "4")
+    load = ("--duration", "3s", "--ramp-up", "1s", "--rate", "10", "--threads", "4", "--no-dashboard")
     with pacemark.started("run", "rest_api_baseline", "--gateway", embedded_stack.url, *load) as running:
         running.watch_command_lines()
         ended = running.ended()

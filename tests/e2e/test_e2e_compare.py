@@ -10,7 +10,7 @@ from fake_gateway import FakeGateway
 
 pytestmark = pytest.mark.jmeter
 
-LOAD = ("--duration", "10s", "--ramp-up", "1s", "--threads", "30")
+LOAD = ("--duration", "10s", "--ramp-up", "1s", "--threads", "30", "--no-dashboard")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_jmeter_results.py"
 
 

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.jmeter
 SECONDS = 9
 LOAD = ("--duration", f"{SECONDS}s", "--ramp-up", "1s", "--rate", "24", "--threads", "5")
 PLANNED = 24 * SECONDS - 12
-REST = ("run", "rest_api_baseline", *LOAD)
+REST = ("run", "rest_api_baseline", "--no-dashboard", *LOAD)
 AFTER_S = 60
-"""How long after the planned end a run may still take, JMeter's start and its dashboard included."""
+"""How long after the planned end a run may still take, JMeter's start included."""
 
 
 def analysed(ended: Ended) -> dict[str, int]:
@@ -137,7 +137,7 @@ def test_a_server_that_goes_away_for_good(pacemark: Pacemark, fake_gateway: Fake
     """Every request of the load was answered, broken or refused: none is missing, none counted twice."""
     (pacemark.folder / "pacemark.toml").write_text('[[tools]]\nname = "row-1"\n', encoding="utf-8")
     fake_gateway.answer = answered = Turning(PLANNED, lambda: None)
-    with pacemark.started("run", name, *LOAD, "--gateway", fake_gateway.url) as running:
+    with pacemark.started("run", name, "--no-dashboard", *LOAD, "--gateway", fake_gateway.url) as running:
         running.wait_for_load()
         fake_gateway.go_away()
         ended = running.ended()

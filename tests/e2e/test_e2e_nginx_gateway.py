@@ -30,7 +30,7 @@ BASE = "/team/gateway"
 REST, UI = "rest_api_baseline", "admin_ui_baseline"
 SSE, WS = "sse_streaming_baseline", "websocket_baseline"
 USERS = 3
-LOAD = ("--scale", "smoke", "--threads", str(USERS), "--ramp-up", "0", "--duration", "6s")
+LOAD = ("--scale", "smoke", "--threads", str(USERS), "--ramp-up", "0", "--duration", "6s", "--no-dashboard")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,19 @@ from pacemark.workloads.objective import Objective
 
 pytestmark = pytest.mark.nginx
 
-RUN = ("run", "rest_api_baseline", "--rate", "20", "--threads", "4", "--duration", "2s", "--ramp-up", "0")
+RUN = (
+    "run",
+    "rest_api_baseline",
+    "--rate",
+    "20",
+    "--threads",
+    "4",
+    "--duration",
+    "2s",
+    "--ramp-up",
+    "0",
+    "--no-dashboard",
+)
 LISTED = ("GET /servers", "GET /gateways", "GET /resources", "GET /prompts")
 NO_LATENCY = ("--objective", "response p95 < 30s", "--objective", "errors < 0.1%")
 

@@ -60,7 +60,7 @@ def test_a_virtual_servers_streams_with_a_client_certificate_and_no_proxy_for_lo
     gateway.streams.own_url = lambda _: f"{fronts.client}/servers/one"
     settings = {"MCPGATEWAY_BEARER_TOKEN": "a-token", "MCP_SSE_ENDPOINT": SERVER}
     secure = ("--ca-file", fronts.ca_file, "--cert", fronts.cert, "--key", fronts.key)
-    load = ("--threads", "3", "--ramp-up", "0", "--duration", "2s", "--rate", "12")
+    load = ("--threads", "3", "--ramp-up", "0", "--duration", "2s", "--rate", "12", "--no-dashboard")
     with ForwardProxy() as proxy:
         pacemark = Pacemark(tmp_path / "here", HTTPS_PROXY=proxy.url, **settings)
         ended = pacemark("run", SSE, "--gateway", fronts.client, *secure, *load)

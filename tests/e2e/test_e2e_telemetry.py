@@ -24,7 +24,7 @@ def test_what_waits_decides_and_is_named(tmp_path: Path, fake_gateway: FakeGatew
             PROMETHEUS_URL=server.url,
             FAST_TIME_SERVER_URL=tool_server.url,
         )
-        load = ("--duration", "14s", "--ramp-up", "1s", "--rate", "40", "--threads", "4")
+        load = ("--duration", "14s", "--ramp-up", "1s", "--rate", "40", "--threads", "4", "--no-dashboard")
         run = ("run", "rest_api_baseline", "--gateway", fake_gateway.url, *load, "--objective", LIMIT)
         with pacemark.started(*run) as running:
             running.wait_for_load()

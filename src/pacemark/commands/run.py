@@ -95,6 +95,9 @@ def run_command(
     no_traces: Annotated[
         bool, typer.Option("--no-traces", help="Send no X-Correlation-ID and no traceparent.")
     ] = False,
+    no_dashboard: Annotated[
+        bool, typer.Option("--no-dashboard", help="Leave out JMeter's own dashboard, which takes a while.")
+    ] = False,
     out_dir: Annotated[Path | None, typer.Option("--out", help="[default: results]")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -180,7 +183,8 @@ def run_command(
             status, shown = _shown(record, directory, baseline)
             statuses.append(status)
             printed.append(shown)
-            make_dashboard(engine, record, directory)
+            if not no_dashboard:
+                make_dashboard(engine, record, directory)
             if record.interrupted:
                 break
     if as_json:
