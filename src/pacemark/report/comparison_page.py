@@ -64,5 +64,6 @@ def write_refusal(path: Path, why: PacemarkError, *, title: str) -> None:
 
 def _shown(before: Digest, after: Digest) -> list[str]:
     common = set(before.labels) & set(after.labels)
-    frequent = sorted(common, key=lambda label: -after.only(label).count)[:MAX_LABELS]
+    counts = {label: one.count for label, one in after.by_label(common).items()}
+    frequent = sorted(common, key=lambda label: -counts[label])[:MAX_LABELS]
     return sorted(frequent)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -109,17 +110,19 @@ class _Runs:
     def count(self) -> int:
         return sum(run.count for run in self.each)
 
-    @property
+    @cached_property
     def labels(self) -> set[str]:
         return {label for run in self.each for label in run.labels}
+
+    @cached_property
+    def by_label(self) -> dict[str, "_Runs"]:
+        """Those of each label, empty of a run that lacks it."""
+        parts = [run.by_label(self.labels) for run in self.each]
+        return {label: _Runs([part[label] for part in parts]) for label in self.labels}
 
     @property
     def notes(self) -> list[str]:
         return [note for run in self.each for note in run.notes]
-
-    def only(self, label: str | None) -> "_Runs":
-        """Those of one label; None: all."""
-        return self if label is None else _Runs([run.only(label) for run in self.each])
 
     def values(self, metric: ComparedMetric, basis: Basis) -> list[Fraction]:
         """The runs' own figures, of those that have one."""
@@ -195,19 +198,18 @@ def compare(
     given = {threshold.metric: threshold for threshold in thresholds or DEFAULT_THRESHOLDS}
     common = sorted(before.labels & after.labels)
     alone = len(before.labels | after.labels) == 1
+    pairs = [(label, sides if alone else [side.by_label[label] for side in sides]) for label in common]
     cases = [
         case
-        for label in (None, *common)
-        for case in _cases(
-            label, sides if alone else [side.only(label) for side in sides], given, past or {}, told, basis
-        )
+        for label, pair in [(None, sides), *pairs]
+        for case in _cases(label, pair, given, past or {}, told, basis)
     ]
     tests = [
         one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
     ]
     changes = [_change(case, max(1, len(tests))) for case in cases]
     absent = sorted(before.labels - after.labels)
-    expected = {label: before.only(label).count * after.count / before.count for label in absent}
+    expected = {label: before.by_label[label].count * after.count / before.count for label in absent}
     missing = [label for label in absent if expected[label] >= LEAST_EXPECTED]
     rare = [label for label in absent if label not in missing]
     return Comparison(

@@ -1,7 +1,7 @@
 """A run as exact counts: small, additive, and every exact percentile of every window is in it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -101,7 +101,7 @@ class Digest:
         cells, sums = tally.tables()
         assert tally.origin_ms is not None
         seconds = (tally.end_ms - tally.origin_ms) / 1000
-        dense = [_dense(tally.slice_s)] if tally.is_dense else []
+        dense = [wide_note(tally.slice_s)] if tally.is_dense else []
         return cls(
             cells=cells,
             start_ms=tally.origin_ms,
@@ -237,6 +237,19 @@ class Digest:
         """The samples of one label, over the same window."""
         return self.where(pl.col("label") == label)
 
+    def by_label(self, labels: Iterable[str] | None = None) -> dict[str, Self]:
+        """``only`` of each label, sorted, or of those given, in one pass: there may be thousands of them."""
+        parts = [
+            {str(name): part for (name,), part in table.partition_by("label", as_dict=True).items()}
+            for table in (self.cells, self.sums)
+        ]
+        none = (self.cells.clear(), self.sums.clear())
+        wanted = sorted(parts[0]) if labels is None else labels
+        return {
+            label: replace(self, cells=parts[0].get(label, none[0]), sums=parts[1].get(label, none[1]))
+            for label in wanted
+        }
+
     def at_once(self) -> Self:
         """The same samples with all of the window as one slice: small, whatever the digest's length."""
         flat = pl.lit(0, pl.Int32).alias("slice")
@@ -291,14 +304,16 @@ def merge(digests: Sequence[Digest]) -> Digest:
     """
     if not digests:
         raise InputError("nothing to pool", "give at least one run")
-    slice_s = max(digest.slice_s for digest in digests)
-    factors = [slice_s // digest.slice_s for digest in digests]
+    widest_s = max(digest.slice_s for digest in digests)
+    factors = [widest_s // digest.slice_s for digest in digests]
     first = min(digests, key=lambda digest: digest.start_ms)
     cells, sums, slice_s = bounded(
         add_cells([widened(one.cells, by) for one, by in zip(digests, factors, strict=True)]),
         add_sums([widened(one.sums, by) for one, by in zip(digests, factors, strict=True)]),
-        slice_s,
+        widest_s,
     )
+    notes = dict.fromkeys(note for digest in digests for note in digest.notes)
+    wide = [wide_note(slice_s)] if slice_s > widest_s else []
     return Digest(
         cells=cells,
         sums=sums,
@@ -313,7 +328,7 @@ def merge(digests: Sequence[Digest]) -> Digest:
         seconds=sum(digest.seconds for digest in digests),
         parents=sum(digest.parents for digest in digests),
         absent=tuple(sorted({name for digest in digests for name in digest.absent})),
-        notes=tuple(dict.fromkeys(note for digest in digests for note in digest.notes)),
+        notes=(*notes, *wide),
     )
 
 
@@ -343,7 +358,8 @@ def _gaps(sums: pl.DataFrame, slice_s: int) -> list[str]:
     ]
 
 
-def _dense(slice_s: int) -> str:
+def wide_note(slice_s: int) -> str:
+    """What a digest says whose slices are wider than its length alone would have them."""
     return (
         f"counted in slices of {slice_s} s, for in narrower ones more than {MOST_CELLS / 1e6:.0f} million "
         "samples differ from each other"

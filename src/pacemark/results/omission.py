@@ -100,8 +100,8 @@ def correct(digest: Digest, interval_ms: float, window: Window | None = None) ->
     figures = Corrected(
         expected_interval_ms=interval_ms,
         total=_estimated(measured.without_lifetimes()),
-        labels={label: _estimated(measured.only(label)) for label in digest.labels},
-        slower=[label for label in raw.labels if (percentile(raw.only(label), "50") or 0) > interval_ms],
+        labels={label: _estimated(one) for label, one in measured.by_label(digest.labels).items()},
+        slower=[label for label, one in raw.by_label().items() if (percentile(one, "50") or 0) > interval_ms],
     )
     return Correction(every, measured, figures)
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results.cells import SUM_SCHEMA, add_cells, add_sums, bounded, widened
-from pacemark.results.digest import Digest
+from pacemark.results.digest import Digest, wide_note
 from pacemark.results.jtl import Jtl
 from pacemark.results.record import Window
 
@@ -52,16 +52,18 @@ def merged(parts: Sequence[Digest]) -> Digest:
     origin_ms = parts[0].start_ms
     if any(part.start_ms != origin_ms for part in parts):
         raise InputError("the shares of the load count from different instants", "make them from the JTLs")
-    slice_s = max(part.slice_s for part in parts)
-    factors = [slice_s // part.slice_s for part in parts]
+    widest_s = max(part.slice_s for part in parts)
+    factors = [widest_s // part.slice_s for part in parts]
     sums = [add_sums([widened(part.sums, by)]) for part, by in zip(parts, factors, strict=True)]
     end_ms = max(part.end_ms for part in parts)
     seconds = (end_ms - origin_ms) / 1000
     cells, added, slice_s = bounded(
         add_cells([widened(part.cells, by) for part, by in zip(parts, factors, strict=True)]),
         add_sums(_with_all_threads(sums)),
-        slice_s,
+        widest_s,
     )
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    wide = [wide_note(slice_s)] if slice_s > widest_s else []
     return Digest(
         cells=cells,
         sums=added,
@@ -72,7 +74,7 @@ def merged(parts: Sequence[Digest]) -> Digest:
         seconds=seconds,
         parents=sum(part.parents for part in parts),
         absent=tuple(sorted({name for part in parts for name in part.absent})),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        notes=(*notes, *wide),
     )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from pacemark.errors import InputError
 from pacemark.results import cells, jtl
@@ -299,7 +300,20 @@ def test_slices_widen_with_what_there_is_to_count(make: Make, monkeypatch: pytes
     assert (more.slice_s, more.cells.height, more.count) == (10, 12 * 5, 120)
     assert more.notes[-1].startswith("counted in slices of 10 s, for in narrower ones more than ")
     assert merge([few, few]).slice_s == 1
-    assert merge([few, make((0, 9))]).slice_s == 10
+    pooled = merge([few, make((0, 9))])
+    assert pooled.slice_s == 10
+    assert pooled.notes[-1] == more.notes[-1]
+
+
+def test_by_label_is_only_of_each(make: Make) -> None:
+    digest = merge([make((0, 1), label="a"), make((0, 2), (1000, 3), label="b")])
+    found = digest.by_label()
+    assert list(found) == ["a", "b"]
+    for label, one in digest.by_label(["b", "none"]).items():
+        assert_frame_equal(one.cells, digest.only(label).cells)
+        assert_frame_equal(one.sums, digest.only(label).sums)
+        assert one.window == digest.window
+    assert found["b"].count == 2
 
 
 def test_a_window_that_cuts_a_slice_is_rounded_outward_and_says_so(make: Make) -> None:

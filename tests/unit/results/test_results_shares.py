@@ -83,7 +83,9 @@ def test_shares_together_are_the_digest_of_all_samples(
     every = [sample for samples, _ in shares for sample in samples]
     with patch.object(cells, "MOST_CELLS", most_cells):
         union = Digest.from_jtl(write(folder / "union.jtl", every))
-        same(together(files), union)
+        found = together(files)
+        same(found, union)
+        assert {note for note in union.notes if note.startswith("counted in slices")} <= set(found.notes)
         with patch.object(jtl, "STRETCH_BYTES", 200):
             join(files, folder / "joined.jtl")
         same(Digest.from_jtl(folder / "joined.jtl"), union)
