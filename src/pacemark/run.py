@@ -40,7 +40,7 @@ from pacemark.results.statistics import summarize
 from pacemark.telemetry.annotations import Annotations
 from pacemark.telemetry.grafana import Grafana
 from pacemark.telemetry.log_files import LogFiles
-from pacemark.telemetry.observation import Observation, Observing
+from pacemark.telemetry.observation import Observation, Observed, Observing
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.journey import Journey
 from pacemark.workloads.load import Load
@@ -99,13 +99,8 @@ def run(
         return _without_samples(begun, reasons, directory, on_verdict, interrupted=interrupted)
     observed = observation.stop(digest.start_ms / 1000, asked.window)
     annotations.end(digest.start_ms / 1000, min(digest.window.to_s, asked.load.duration_s))
-    observed.save(directory)
-    readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
-    readings = readings or observed.readings
-    if readings:
-        save_readings(directory / PROCESSES_FILE, readings)
+    readings = _kept(directory, digest, observed, watch)
     ended = {service: at - digest.start_ms / 1000 for service, at in watch.ended.items()}
-    digest.save(directory / DIGEST_FILE)
     after = _counters(asked)
 
     def carry(one: Workload, load: Load, folder: Path) -> tuple[Execution, Digest]:
@@ -181,6 +176,19 @@ def _observing(asked: Asked) -> Observing:
         server_urls={} if isinstance(asked.workload, Servers) else asked.server_urls,
         connection=asked.connection,
     )
+
+
+def _kept(
+    directory: Path, digest: Digest, observed: Observed, watch: ProcessWatch
+) -> Sequence[ProcessReading]:
+    """Save what was seen; the gateway's processes as Pacemark saw them, or else as Prometheus did."""
+    digest.save(directory / DIGEST_FILE)
+    observed.save(directory)
+    readings = [ProcessReading(seen.at - digest.start_ms / 1000, *seen[1:]) for seen in watch.looks]
+    readings = readings or observed.readings
+    if readings:
+        save_readings(directory / PROCESSES_FILE, readings)
+    return readings
 
 
 def _without_samples(
