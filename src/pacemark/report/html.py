@@ -124,7 +124,7 @@ def rendered(template: str, own_script: str | None = None, **values: Any) -> str
 
 @cache
 def _environment() -> Environment:
-    """The room's templates, with the numerals as filters; everything is escaped."""
+    """The room's templates, with the numerals and what their mark means as filters; all is escaped."""
     made = Environment(
         loader=PackageLoader("pacemark.report", "templates"),
         autoescape=True,
@@ -145,6 +145,7 @@ def _environment() -> Environment:
         "limit": numerals.limit,
         "judged": numerals.judged_value,
         "cell": numerals.cell,
+        "legend": wording.legend,
     }
     return made
 

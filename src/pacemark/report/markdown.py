@@ -94,9 +94,16 @@ def _objectives(objectives: Sequence[JudgedObjective]) -> str:
 
 def _section(section: Section) -> str:
     header = [escaped(f"{column.name} {column.unit}".strip()) for column in section.columns]
-    rows = [[escaped(numerals.cell(cell)) for cell in row] for row in section.rows]
+    rows = [
+        [
+            escaped(numerals.cell(cell, is_of_too_few=section.is_of_too_few(row, at)))
+            for at, cell in enumerate(row)
+        ]
+        for row in section.rows
+    ]
+    shown = table(header, rows) if rows else ""
     parts = [f"### {escaped(section.title)}", escaped(section.summary)]
-    parts += [table(header, rows) if rows else "", escaped(section.note)]
+    parts += [shown, escaped(section.note), wording.legend(shown)]
     return "\n\n".join(part for part in parts if part)
 
 

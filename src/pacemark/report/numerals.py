@@ -106,13 +106,15 @@ def limit(objective: Objective) -> str:
     return f"{sign} {plain(objective.limit)} {objective.unit}".rstrip()
 
 
-def cell(value: str | float | None) -> str:
-    """A cell of a section's table: text as it is, a number to three digits or the whole of it."""
+def cell(value: str | float | None, *, is_of_too_few: bool = False) -> str:
+    """A cell of a section's table: text as it is, a number to three digits or the whole of it, with ``MARK``
+    where it is a percentile of too few samples."""
     if value is None:
         return ABSENT
     if isinstance(value, str):
         return value
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else significant(value, 3)
+    shown = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else significant(value, 3)
+    return shown + (MARK if is_of_too_few else "")
 
 
 def judged_value(judged: JudgedObjective) -> str:

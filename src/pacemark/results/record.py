@@ -138,6 +138,10 @@ class Column(Record):
     """Where a cell leads, with ``{}`` for its text: a place on the page (``#log-{}``) or an http address."""
     anchor: str = ""
     """What a cell's row is called as a place on the page, with ``{}`` for its text; the first of equals."""
+    percentile: str = ""
+    """Which one its numbers are, such as ``p95``; of too few samples they are marked."""
+    counted_in: str = ""
+    """The name of the column that says of how many samples such numbers are."""
 
 
 class Series(Record):
@@ -190,6 +194,14 @@ class Section(Record):
     def has_picture(self) -> bool:
         """Whether there is more to see than numbers."""
         return bool(self.charts) or any(column.has_bars for column in self.columns)
+
+    def is_of_too_few(self, row: list[str | int | float | None], at: int) -> bool:
+        """Whether the row's number in that column is a percentile of too few samples."""
+        column = self.columns[at]
+        if not column.percentile:
+            return False
+        count = row[[one.name for one in self.columns].index(column.counted_in)]
+        return isinstance(count, int) and column.percentile in too_few(count)
 
 
 class Generator(Record):

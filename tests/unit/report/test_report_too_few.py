@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lxml.html import document_fromstring
+from report_examples import Run
 from rich.console import Console, RenderableType
 
 from pacemark.report import console, history, html, wording
@@ -12,7 +13,9 @@ from pacemark.report.document import summary_document
 from pacemark.report.markdown import summary_markdown
 from pacemark.results.digest import Digest
 from pacemark.results.history import Line
+from pacemark.results.measurements.model import latency_columns
 from pacemark.results.omission import correct
+from pacemark.results.record import Column, Section
 from pacemark.results.statistics import Summary, summarize
 from pacemark.results.trends import trends
 
@@ -71,6 +74,24 @@ def test_on_the_page(sixty: Digest) -> None:
     assert cells[-6:] == ["30", "54†", "57†", "60†", "60†", "60"]
     assert root.xpath("//dl[@id='figures']//dd[@data-value='57']/text()")[0].strip() == "57†"
     assert root.xpath("count(//p[starts-with(., '† too few samples')])") == 2
+
+
+def test_in_a_workload_s_own_table(passed: Run) -> None:
+    columns = [
+        Column(name="Page"),
+        Column(name="Requests"),
+        *latency_columns(("P50", "P95", "Max"), counted_in="Requests"),
+    ]
+    rows: list[list[str | int | float | None]] = [["a", 399, 7, 9, 10], ["b", 400, 7, 9, 10]]
+    section = Section(title="Pages", summary="Two.", columns=columns, rows=[*rows, ["c", 0, *[None] * 3]])
+    record = passed.record.model_copy(update={"sections": [section]})
+    root = document_fromstring(html.render(record, passed.digest, passed.summary, title="x"))
+    (table,) = root.xpath("//section[h2='Pages']")
+    shown = [[cell.text for cell in row.findall("td")] for row in table.findall(".//tbody/tr")]
+    assert shown == [["399", "7", "9†", "10"], ["400", "7", "9", "10"], ["0", "–", "–", "–"]]
+    assert table.findtext("p[@class='muted']") == wording.TOO_FEW
+    told = summary_markdown(record, passed.summary, title="x")
+    assert "| a | 399 | 7 | 9† | 10 |" in told
 
 
 def test_in_json(sixty: Digest) -> None:

@@ -145,7 +145,8 @@ def test_too_few_readings_and_a_run_cut_short_are_not_judged() -> None:
 
 def test_the_section_is_the_requests_table() -> None:
     [section] = measured(readings(5, leak=0.15)).sections
-    assert [column.name for column in section.columns] == ["From", "Memory", "Connections", "P95", "Errors"]
+    names = ["From", "Memory", "Connections", "P95", "Errors", "Samples"]
+    assert [column.name for column in section.columns] == names
     assert len(section.rows) == 24
     assert [row[0] for row in section.rows[:2]] == ["0", "2.5"]
     memory = [row[1] for row in section.rows]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pacemark.results.bracket import Bracket
 from pacemark.results.holds import ERRORS_PERCENT, P95_MS, RATE_PERCENT, Hold, ends_well, first_breach, holds
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.measurements.stages import reached
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
 from pacemark.results.recovery import Recovery, error_recovery, latency_recovery
@@ -15,9 +15,10 @@ COLUMNS = (
     Column(name="Load"),
     Column(name="Asked", unit="/s"),
     Column(name="Achieved", unit="/s"),
-    Column(name="P95", unit="ms"),
+    *latency_columns(("P95",), counted_in="Samples"),
     Column(name="Errors", unit="%"),
     Column(name="JMeter's CPU", unit="%"),
+    Column(name="Samples"),
     Column(name="Outcome"),
 )
 OUTCOMES = {
@@ -171,6 +172,7 @@ def _row(name: str, hold: Hold) -> list[str | int | float | None]:
         hold.response.p95,
         hold.error_percent,
         None if hold.cpu_share is None else hold.cpu_share * 100,
+        hold.response.count,
         ": ".join(text for text in (OUTCOMES[hold.outcome], hold.why) if text),
     ]
 

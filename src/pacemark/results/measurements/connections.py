@@ -8,7 +8,7 @@ import polars as pl
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
 from pacemark.results.statistics import figures, outcome_counts
@@ -56,7 +56,7 @@ def _messages(measured: Digest, labels: Sequence[str], sent: int, lost: int, uns
             Column(name="Sent"),
             Column(name="Answered"),
             Column(name="Lost"),
-            *(Column(name=name, unit="ms") for name in _LATENCIES),
+            *latency_columns(_LATENCIES, counted_in="Sent"),
             Column(name="Lost by"),
         ],
         rows=[_message_row(label, measured.only(label)) for label in labels],
@@ -98,7 +98,7 @@ def _connections(subject: Subject) -> Section:
             Column(name=""),
             Column(name="Count"),
             Column(name="Failed"),
-            *(Column(name=name, unit="ms") for name in _LATENCIES),
+            *latency_columns(_LATENCIES, counted_in="Count"),
         ],
         rows=[[name, one.count, one.errors, *_latencies(one)] for name, one in rows],
         charts=[

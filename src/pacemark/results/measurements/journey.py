@@ -6,7 +6,7 @@ from itertools import accumulate
 import polars as pl
 
 from pacemark.results.digest import Digest
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
 from pacemark.results.statistics import Figures, figures, outcome_counts
@@ -108,8 +108,7 @@ def _pages(subject: Subject, workload: Journey) -> Section:
             Column(name="Page"),
             Column(name="Requests"),
             Column(name="Failed"),
-            Column(name="P50", unit="ms", has_bars=True),
-            Column(name="P95", unit="ms", has_bars=True),
+            *latency_columns(("P50", "P95"), counted_in="Requests", has_bars=True),
             Column(name="Max", unit="ms"),
         ],
         rows=[[label, one.count, one.errors, one.p50, one.p95, one.max] for label, one in found.items()],

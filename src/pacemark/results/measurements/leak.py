@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject
+from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject, latency_columns
 from pacemark.results.record import Chart, Column, Mark, Section, Series
 from pacemark.results.statistics import percentile
 from pacemark.results.trend import Trend, trend
@@ -34,6 +34,7 @@ class Slice(NamedTuple):
     connections: float | None
     p95: int | None
     errors: int
+    samples: int
 
     @property
     def at_s(self) -> float:
@@ -100,6 +101,7 @@ def _slices(
                 connections=_sum_of_medians(inside, lambda one: one.connections),
                 p95=percentile(part, "95", basis=basis),
                 errors=part.errors,
+                samples=part.count,
             )
         )
     return found
@@ -209,8 +211,9 @@ def _section(
             Column(name="From", unit=unit),
             Column(name="Memory", unit="MB"),
             Column(name="Connections"),
-            Column(name="P95", unit="ms"),
+            *latency_columns(("P95",), counted_in="Samples"),
             Column(name="Errors"),
+            Column(name="Samples"),
         ],
         rows=[
             [
@@ -219,6 +222,7 @@ def _section(
                 one.connections,
                 one.p95,
                 one.errors,
+                one.samples,
             ]
             for one in slices
         ],

@@ -1,12 +1,13 @@
 """What a measurement is made from, and what it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pacemark.results.digest import Digest
 from pacemark.results.holds import CpuShare
 from pacemark.results.judge import Own
-from pacemark.results.record import Reason, Section, Window
+from pacemark.results.record import Column, Reason, Section, Window
+from pacemark.results.statistics import PERCENTS
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
 
@@ -14,6 +15,21 @@ GATEWAY = "gateway"
 """How the names of the services begin whose processes are the gateway's own."""
 MB = 1e6
 """Bytes."""
+
+
+def latency_columns(names: Iterable[str], *, counted_in: str, has_bars: bool = False) -> list[Column]:
+    """A column of milliseconds for each name, such as ``P95`` or ``Max``; percentiles of the samples that the
+    column ``counted_in`` counts."""
+    return [
+        Column(
+            name=name,
+            unit="ms",
+            has_bars=has_bars,
+            percentile=name.lower() if name.lower() in PERCENTS else "",
+            counted_in=counted_in,
+        )
+        for name in names
+    ]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series
 from pacemark.results.recovery import (
     FACTOR,
@@ -56,10 +56,9 @@ def measure(subject: Subject) -> Measurement:
             Column(name="Phase"),
             Column(name="Asked", unit="/s"),
             Column(name="Rate", unit="/s"),
-            Column(name="P50", unit="ms"),
-            Column(name="P95", unit="ms"),
-            Column(name="P99", unit="ms"),
+            *latency_columns(("P50", "P95", "P99"), counted_in="Samples"),
             Column(name="Errors", unit="%"),
+            Column(name="Samples"),
         ],
         rows=_rows(subject, digest, basis),
         charts=[_chart(digest, basis, limit_ms, load.duration_s, _marks(load, step_s, recovery))],
@@ -125,7 +124,7 @@ def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int
         # The first phase without the warm-up: that is what the others are compared with.
         phase = inside(digest, max(start, subject.window.from_s), start + stage.seconds)
         if phase is None or not phase.count:
-            rows.append([stage.name, *[None] * 6])
+            rows.append([stage.name, *[None] * 7])
             continue
         from_s, to_s = phase.window.from_s, phase.window.to_s
         rows.append(
@@ -135,6 +134,7 @@ def _rows(subject: Subject, digest: Digest, basis: Basis) -> list[list[str | int
                 round(phase.count / (to_s - from_s), 2),
                 *(percentile(phase, percent, basis=basis) for percent in ("50", "95", "99")),
                 100 * phase.errors / phase.count,
+                phase.count,
             ]
         )
     return rows

@@ -6,7 +6,7 @@ import polars as pl
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.outcomes import OK
 from pacemark.results.record import LEAST_BEYOND, Column, Section
 from pacemark.results.statistics import figures, latency_figures, outcome_counts, samples_beyond
@@ -38,7 +38,7 @@ def measure(subject: Subject) -> Measurement:
             Column(name="Requests"),
             Column(name="Errors"),
             Column(name="Rate", unit="/s"),
-            *(Column(name=name, unit="ms") for name in ("P50", "P95", "P99")),
+            *latency_columns(("P50", "P95", "P99"), counted_in="Requests"),
         ],
         rows=rows,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from pacemark.results.holds import Hold, holds
-from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject
+from pacemark.results.measurements.model import MB, Measurement, ProcessReading, Subject, latency_columns
 from pacemark.results.record import Column, Section, Window
 
 NOT_MEASURED = " The gateway's CPU and memory: not measured, Pacemark did not start its processes."
@@ -12,12 +12,11 @@ COLUMNS = (
     Column(name="Hold"),
     Column(name="Asked", unit="/s"),
     Column(name="Achieved", unit="/s"),
-    Column(name="P50", unit="ms"),
-    Column(name="P95", unit="ms"),
-    Column(name="P99", unit="ms"),
+    *latency_columns(("P50", "P95", "P99"), counted_in="Samples"),
     Column(name="Errors", unit="%"),
     Column(name="CPU", unit="%"),
     Column(name="Memory", unit="MB"),
+    Column(name="Samples"),
 )
 
 
@@ -68,6 +67,7 @@ def _row(hold: Hold, readings: Sequence[ProcessReading]) -> list[str | int | flo
         hold.error_percent,
         _cpu_percent(inside),
         _memory_mb(inside),
+        response.count,
     ]
 
 

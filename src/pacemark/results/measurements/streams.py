@@ -6,7 +6,7 @@ import polars as pl
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, Subject, latency_columns
 from pacemark.results.outcomes import OK
 from pacemark.results.record import Chart, Column, Reason, Section, Series
 from pacemark.results.statistics import percentile
@@ -107,7 +107,7 @@ def _section(digest: Digest, opened: int, dropped: int, back: int, tried: int) -
             Column(name="Time"),
             Column(name="Succeeded"),
             Column(name="Failed"),
-            *(Column(name=name, unit="ms") for name in ("p50", "p95", "p99", "Max")),
+            *latency_columns(("p50", "p95", "p99", "Max"), counted_in="Succeeded"),
         ],
         rows=[_row(digest, name, labels) for name, labels in _ROWS],
         charts=[chart] if instants else [],
