@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from pacemark.errors import PacemarkError
-from pacemark.report import numerals
+from pacemark.report import numerals, wording
 from pacemark.report.markdown import escaped, table
-from pacemark.results.compare import Change, Comparison
+from pacemark.results.compare import Change, Comparison, SideName
 
 ALL_LABELS = "All labels"
 NAMES = {"throughput": "rate", "error": "errors"}
@@ -26,12 +27,14 @@ _UNITS = {"throughput": "/s", "error": "%"}
 
 def comparison_markdown(comparison: Comparison, *, title: str = "Compared with the baseline") -> str:
     """What changed: the judged metrics worst first, and every figure folded away beneath."""
+    every = _changes(comparison.changes)
     parts = [
         f"## {MARKS[comparison.verdict]} {comparison.verdict.upper()}: {escaped(title)}",
         escaped(headline(comparison)),
         _changes(judged(comparison)),
         "\n".join(f"- {escaped(note)}" for note in all_notes(comparison)),
-        f"<details><summary>Every figure</summary>\n\n{_changes(comparison.changes)}\n\n</details>",
+        f"<details><summary>Every figure</summary>\n\n{every}\n\n</details>",
+        escaped(wording.legend(every)),
         f"<sub>{escaped(terms(comparison))}</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -66,8 +69,10 @@ def metric(change: Change) -> str:
     return NAMES.get(change.metric, change.metric)
 
 
-def value(change: Change, number: float | None) -> str:
-    """One side's value with its unit: ``38 ms``, ``99.8 /s``, ``0.12 %``."""
+def value(change: Change, side: SideName, *, marked: bool = True) -> str:
+    """One side's value with its unit: ``38 ms``, ``99.8 /s``, ``0.12 %``; a percentile of too few samples
+    ``marked``."""
+    number = change.baseline if side == "baseline" else change.current
     if number is None:
         return numerals.ABSENT
     match change.metric:
@@ -76,7 +81,7 @@ def value(change: Change, number: float | None) -> str:
         case "error":
             shown = numerals.percent(number / 100)
         case _:
-            shown = numerals.milliseconds(number)
+            shown = numerals.percentile(number, is_of_too_few=marked and side in change.too_few)
     return f"{shown} {_unit(change)}"
 
 
@@ -152,10 +157,11 @@ def regression_lines(comparison: Comparison) -> list[str]:
 
 def regression_line(change: Change) -> str:
     """A regression as one line with metric, values, allowance, noise and label."""
+    before, after = (value(change, side, marked=False) for side in get_args(SideName))
+    few = ", of too few samples for this percentile" if change.too_few else ""
     return (
-        f"{metric(change)} {value(change, change.current)}, "
-        f"was {value(change, change.baseline)} ({delta(change)}), "
-        f"allowed {change.threshold}, noise {noise(change)} ({change.label or ALL_LABELS})"
+        f"{metric(change)} {after}, was {before} ({delta(change)}), "
+        f"allowed {change.threshold}, noise {noise(change)}{few} ({change.label or ALL_LABELS})"
     )
 
 
@@ -205,8 +211,8 @@ def _changes(listed: Sequence[Change]) -> str:
         (
             escaped(change.label or ALL_LABELS),
             metric(change),
-            escaped(value(change, change.baseline)),
-            escaped(value(change, change.current)),
+            escaped(value(change, "baseline")),
+            escaped(value(change, "current")),
             escaped(delta(change)),
             escaped(change.threshold),
             escaped(noise(change)),

@@ -130,8 +130,8 @@ def comparison_table(comparison: Comparison) -> RenderableType:
         table.add_row(
             label_text(change.label or compared.ALL_LABELS),
             Text(compared.metric(change)),
-            Text(compared.value(change, change.baseline)),
-            Text(compared.value(change, change.current)),
+            Text(compared.value(change, "baseline")),
+            Text(compared.value(change, "current")),
             Text(compared.delta(change), style=style),
             Text(compared.noise(change)),
             Text(compared.outcome(change), style=style),
@@ -140,7 +140,7 @@ def comparison_table(comparison: Comparison) -> RenderableType:
     headline.append(f"  {printable(compared.headline(comparison))}", style="not bold default")
     terms = Text(printable(compared.terms(comparison)), style="bright_black")
     lines = [Text(printable(note), style="yellow") for note in compared.all_notes(comparison)]
-    return Group(headline, Text(), table, Text(), terms, *lines)
+    return Group(headline, Text(), _with_legend(table), Text(), terms, *lines)
 
 
 def runs_table(runs: Iterable[tuple[RunRecord, Path]]) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,7 @@ from pacemark.workloads.objective import Basis
 
 Outcome = Literal["worse", "better", "same", "inconclusive", "not comparable", "shown"]
 Verdict = Literal["worse", "better", "same", "inconclusive"]
+SideName = Literal["baseline", "current"]
 Past = Mapping[tuple[str | None, ComparedMetric], Sequence[float]]
 """Figures of earlier runs of the same kind, oldest first, by label (None: all) and metric."""
 
@@ -48,6 +49,8 @@ class Change(BaseModel):
     change: float | None
     change_percent: float | None
     """Relative to the baseline; None where that is 0."""
+    too_few: list[SideName] = []
+    """The sides on which it is a percentile of too few samples, in one run or more, to say much."""
     threshold: str
     noise: float | None = None
     """What a change must exceed so as not to be chance, in the metric's unit; None where unknown."""
@@ -136,6 +139,10 @@ class _Runs:
         """Of each run, the samples whose latency is known."""
         return [figures.count for figures in self._latencies(basis)]
 
+    def too_few(self, basis: Basis) -> set[str]:
+        """The percentiles of which a run has too few samples."""
+        return {name for figures in self._latencies(basis) if figures.count for name in figures.too_few}
+
     def _latencies(self, basis: Basis) -> list[LatencyFigures]:
         if basis not in self._known:
             self._known[basis] = [latency_figures(run, basis) for run in self.each]
@@ -152,6 +159,8 @@ class _Case:
     after: Fraction | None
     runs: tuple[int, int]
     """How many have the figure."""
+    too_few: tuple[bool, bool] = (False, False)
+    """Whether it is a percentile that a run has too few samples for."""
     threshold: Threshold | None = None
     spread: Spread | None = None
     past: float = 0
@@ -268,11 +277,14 @@ def _cases(
     cases = []
     for metric in METRICS:
         before, after = values[metric]
-        case = _Case(label, metric, _mean(before), _mean(after), (len(before), len(after)))
+        few_before, few_after = (metric in side.too_few(basis) for side in sides)
+        case = _Case(
+            label, metric, _mean(before), _mean(after), (len(before), len(after)), (few_before, few_after)
+        )
         if metric in given:
             within = [one[metric] for one in inside if metric in one]
             spread = noise.of_a_run(metric, known[metric], within, told)
-            few = _too_few(metric, sides, basis)
+            few = _says_nothing(metric, sides, basis)
             spread = None if few else spread
             if spread and metric == "error":
                 counts = [(side.count, n) for side, n in zip(sides, case.runs, strict=True) if n]
@@ -298,7 +310,7 @@ def _known(
     return [spread for spread in (among, before) if spread is not None]
 
 
-def _too_few(metric: ComparedMetric, sides: Sequence[_Runs], basis: Basis) -> bool:
+def _says_nothing(metric: ComparedMetric, sides: Sequence[_Runs], basis: Basis) -> bool:
     """Whether a run's percentile rests on next to nothing, and so is not what it is called."""
     counts = [count for side in sides for count in side.counts(basis) if count]
     return metric in PERCENTS and any(
@@ -323,6 +335,7 @@ def _change(case: _Case, tests: int) -> Change:
         current=None if case.after is None else float(case.after),
         change=None if delta is None else float(delta),
         change_percent=float(delta / case.before * 100) if delta is not None and case.before else None,
+        too_few=[name for name, few in zip(get_args(SideName), case.too_few, strict=True) if few],
         threshold="" if case.threshold is None else str(case.threshold),
         outcome="shown",
     )

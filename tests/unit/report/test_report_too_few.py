@@ -9,8 +9,10 @@ from report_examples import Run
 from rich.console import Console, RenderableType
 
 from pacemark.report import console, history, html, wording
+from pacemark.report.comparison import comparison_markdown
 from pacemark.report.document import summary_document
 from pacemark.report.markdown import summary_markdown
+from pacemark.results.compare import compare
 from pacemark.results.digest import Digest
 from pacemark.results.history import Line
 from pacemark.results.measurements.model import latency_columns
@@ -92,6 +94,19 @@ def test_in_a_workload_s_own_table(passed: Run) -> None:
     assert table.findtext("p[@class='muted']") == wording.TOO_FEW
     told = summary_markdown(record, passed.summary, title="x")
     assert "| a | 399 | 7 | 9† | 10 |" in told
+
+
+def test_in_a_comparison(sixty: Digest) -> None:
+    found = compare([sixty], [sixty])
+    few = {change.metric for change in found.changes if change.too_few == ["baseline", "current"]}
+    assert few == {"p90", "p95", "p99"}
+    told = comparison_markdown(found)
+    assert "| p95 | 57† ms | 57† ms |" in told
+    assert "| p50 | 30 ms | 30 ms |" in told
+    assert "† too few samples for this percentile" in told
+    shown = _printed(console.comparison_table(found))
+    assert "57† ms 57† ms" in shown
+    assert wording.TOO_FEW in shown
 
 
 def test_in_json(sixty: Digest) -> None:
