@@ -46,6 +46,7 @@ def summary_markdown(
         *(_section(one) for one in (record.sections if record else []) if not one.is_background),
         _stages(wording.steady_stages(record)),
         *((_by_label(summary), _corrected(corrected), _failures(summary)) if summary else ()),
+        "\n".join(f"- {escaped(note)}" for note in (summary.notes if summary else [])),
     ]
     parts += [escaped(wording.legend(*parts)), _footer(record, summary)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -152,6 +152,11 @@ class Jtl:
             yield f"{self.parents} rows of Transaction Controllers left out: {self._summed_up()}"
         if self._nested:
             yield f"{self._nested} sub-results left out: the samples that they are part of have their time"
+            if "responseMessage" not in self._xml_columns:
+                yield (
+                    "without response messages (rm) a Transaction Controller cannot be told from a sample: "
+                    "where there are any, they count as samples, and what they hold as their sub-results"
+                )
         if not self.is_xml and not self.header.raw:
             yield "no header line: read in the order that JMeter writes by default"
         if not self.is_xml and "responseMessage" not in self.header.columns:

@@ -80,6 +80,8 @@ class Summary(BaseModel):
     window: TimeSpan
     total: Figures
     labels: dict[str, Figures]
+    notes: list[str] = []
+    """What reading the samples noticed: a partial last line, rows left out, a window that was rounded."""
 
     @classmethod
     def load_from(cls, run_dir: Path) -> Self | None:
@@ -118,6 +120,7 @@ def summarize(digest: Digest, *, window: Window | None = None) -> Summary:
         window=span,
         total=figures(whole.without_lifetimes()),
         labels=figures_by_label(whole),
+        notes=list(digest.notes),
     )
 
 

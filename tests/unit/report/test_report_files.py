@@ -1,5 +1,6 @@
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from report_examples import Run
 
 from pacemark.report.atomic import write_text
 from pacemark.report.files import write_all
+from pacemark.results.statistics import summarize
 
 
 def test_a_run_gets_all_four_files(passed: Run, tmp_path: Path) -> None:
@@ -26,6 +28,15 @@ def test_a_run_gets_all_four_files(passed: Run, tmp_path: Path) -> None:
 def test_a_bare_jtl_gets_no_junit(passed: Run, tmp_path: Path) -> None:
     write_all(tmp_path, None, passed.digest, passed.summary, title="samples.jtl")
     assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "summary.md", "index.html"}
+
+
+def test_what_reading_noticed_stands_in_all_of_them(passed: Run, tmp_path: Path) -> None:
+    digest = replace(passed.digest, notes=("a partial last line was left out: 1769|x",))
+    write_all(tmp_path, None, digest, summarize(digest), title="samples.jtl")
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert summary["notes"] == list(digest.notes)
+    assert "- a partial last line was left out&#58; 1769&#124;x" in (tmp_path / "summary.md").read_text()
+    assert digest.notes[0] in (tmp_path / "index.html").read_text()
 
 
 def test_a_file_is_replaced_whole_and_readable(tmp_path: Path) -> None:

@@ -365,5 +365,19 @@ def test_xml_that_is_damaged_is_not_taken_for_cut(tmp_path: Path) -> None:
         assert any("there is no </testResults>" in note for note in digest.notes) == (end < len(XML) - 1)
 
 
+@pytest.mark.parametrize(("message", "samples"), [("Number of samples in transaction : 1", 2), (None, 1)])
+def test_xml_without_messages_says_what_it_cannot_tell(
+    tmp_path: Path, message: str | None, samples: int
+) -> None:
+    """With its message a transaction is known for one, and what it holds are samples."""
+    said = "" if message is None else f' rm="{message}, number of failing samples : 0"'
+    inner = '<httpSample t="2" ts="1769767200001" lb="A" s="true"/>'
+    nested = f'<sample t="9" ts="1769767200000" lb="T" s="true"{said}>{inner}{inner}</sample>\n'
+    digest = Digest.from_jtl(_write(tmp_path, f'<testResults version="1.2">\n{nested}</testResults>\n'))
+    assert digest.count == samples
+    told = any("without response messages (rm) a Transaction Controller" in one for one in digest.notes)
+    assert told == (message is None)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "cannot read FILE: No such file or directory" in _refusal(tmp_path / "none.jtl")
