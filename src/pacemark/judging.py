@@ -1,6 +1,7 @@
 """From what a run left behind to its record: evidence, verdict, figures."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -86,7 +87,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     promql = own_figures(asked.objectives, observed.telemetry if observed else None, window)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own | promql)
     generator = _generator(asked, engine, execution, digest, measured)
-    stages = _stages(asked.load, requests, execution.slots, window)
+    stages = _stages(asked.load, requests, execution.slots, window, cut_short=subject.cut_short)
     shared = execution if isinstance(execution, SharedExecution) else None
     of_workers = distributed.reasons(shared, asked.workload) if shared else []
     counted = _counted(asked.workload, asked.rpc_endpoint, digest, before, after)
@@ -212,12 +213,23 @@ def _generator(
     )
 
 
-def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]], window: Window) -> list[StageFigures]:
-    """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage."""
+def _stages(
+    load: Load, digest: Digest, slots: list[tuple[int, int]], window: Window, *, cut_short: bool
+) -> list[StageFigures]:
+    """By the pacing's own count of slots; of a run that was cut short, by the samples in each stage.
+
+    Such a run's stages end with its last whole slice: what was due later was not missed, but never came.
+    """
+    newest = digest.cells["slice"].max()
+    until_s = int(str(newest)) * digest.slice_s if cut_short and newest is not None else math.inf
     stages = []
     for index, (start, stage) in enumerate(load.timeline()):
-        end = start + stage.seconds
-        begun = slots[index][1] if index < len(slots) else digest.between(start, end).count
+        if start >= until_s:
+            break
+        end = min(start + stage.seconds, until_s)
+        due = stage.slots if end == start + stage.seconds else math.ceil(load.due_between(start, end) - 1e-9)
+        told = index < len(slots) and not cut_short
+        begun = slots[index][1] if told else digest.between(start, end).count
         measured = whole_slices(max(start, window.from_s), min(end, window.to_s), digest.slice_s)
         inside = digest.between(measured.from_s, measured.to_s) if measured.seconds > 0 else None
         held = inside if inside is not None and inside.count and stage.is_hold else None
@@ -227,9 +239,9 @@ def _stages(load: Load, digest: Digest, slots: list[tuple[int, int]], window: Wi
                 name=stage.name,
                 from_s=start,
                 to_s=end,
-                due=stage.slots,
+                due=due,
                 started=begun,
-                missed=max(0, stage.slots - begun),
+                missed=max(0, due - begun),
                 waiting_share=waiting_share(inside, load, whole=digest) if inside is not None else None,
                 elapsed=latency_figures(held, "elapsed") if held else None,
                 response=response if response and response.count else None,

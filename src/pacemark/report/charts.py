@@ -118,11 +118,14 @@ def shown_labels(summary: Summary, drawn: Digest) -> list[str]:
 def _end_s(record: RunRecord | None, digest: Digest) -> float:
     """Where time ends on the charts: with the load, or with the last start when that is later.
 
-    Not with the last answer: nothing starts while it is waited for, and the rate would seem to fall.
+    Not with the last answer: nothing starts while it is waited for, and the rate would seem to fall. Nor, of
+    a load that was cut short, with its planned end: it would seem to be 0 up to there.
     """
     newest = digest.cells["slice"].max()
     starts_end = (int(str(newest)) + 1) * digest.slice_s if newest is not None else digest.slice_s
-    return max(float(starts_end), record.load.duration_s) if record else float(starts_end)
+    if record is None or (record.generator and record.generator.cut_short):
+        return float(starts_end)
+    return max(float(starts_end), record.load.duration_s)
 
 
 def _window(digest: Digest, summary: Summary) -> tuple[float, float]:

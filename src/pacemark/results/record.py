@@ -230,6 +230,11 @@ class Generator(Record):
     stopped: str = ""
     """Why the load ended before its time, empty when it did not."""
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the load ended before its time."""
+        return bool(self.stopped or self.exit_code)
+
 
 class Recorded(Record):
     """Every sample of the run, inside the window or not."""

@@ -83,7 +83,7 @@ class Evidence:
     @property
     def was_cut_short(self) -> bool:
         """Whether the load ended before its time."""
-        return bool(self.generator.stopped or self.generator.exit_code)
+        return self.generator.cut_short
 
 
 def decide(evidence: Evidence) -> tuple[Verdict, list[Reason]]:

@@ -45,6 +45,7 @@ class Run:
     code: str = "200"
     keep: float = 1.0
     """Share of the planned requests that were sent."""
+    lasts_s: float = 22
     execution: dict[str, Any] = field(default_factory=dict)
     warm_up_s: int = 2
     objectives: Sequence[str] = ("p50 < 200ms",)
@@ -82,7 +83,8 @@ class Run:
                 **self.execution,
             }
         )
-        subject = Subject(workload=REST, load=LOAD, window=asked.window, digest=digest)
+        cut_short = bool(execution.stopped)
+        subject = Subject(workload=REST, load=LOAD, window=asked.window, digest=digest, cut_short=cut_short)
         begun = Begun(asked, engine, datetime.now(UTC), PreflightResult(findings=[]))
         return judged(begun, Carried(execution, subject, self.before, self.after))
 
@@ -94,7 +96,7 @@ class Run:
             f"{START_MS + round(at) + self.late_ms},{self.elapsed_ms},{REST.labels[n % len(REST.labels)]},"
             f"{self.code},{str(self.code == '200').lower()},{self.connect_ms},{self.late_ms},{self.waited}"
             for n, at in enumerate(due)
-            if n == 0 or chance.random() < self.keep
+            if (n == 0 or chance.random() < self.keep) and at < 1000 * self.lasts_s
         ]
         path.write_text("\n".join([columns, *rows, ""]))
         return path
@@ -209,3 +211,12 @@ def test_the_fingerprint_tells_one_kind_of_gateway_from_another(
     tmp_path: Path, kind: str, gateway: dict[str, Any]
 ) -> None:
     assert Run(gateway=gateway).record(tmp_path).fingerprint["gateway"] == kind
+
+
+def test_what_never_came_of_a_run_cut_short_was_not_missed(tmp_path: Path) -> None:
+    stopped = {"stopped": "the user ended it"}
+    record = Run(lasts_s=9.5, execution=stopped).record(tmp_path)
+    steady = record.stages[-1]
+    assert (steady.from_s, steady.to_s, steady.due, steady.started, steady.missed) == (2, 9, 350, 350, 0)
+    before = Run(lasts_s=1.5, execution=stopped).record(tmp_path)
+    assert [stage.to_s for stage in before.stages] == [1]

@@ -6,6 +6,7 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from lxml import etree
 from lxml.html import HtmlElement, document_fromstring
 from report_examples import HOSTILE, Run
@@ -144,6 +145,17 @@ def test_charts_count_every_sample_once(failed: Run) -> None:
     assert round(sum(map(sum, data["errors"]["per_s"])) * step) == failed.digest.errors
     load = failed.record.load
     assert round(sum(data["rate"]["target"]) * step) == round(load.due_between(0, load.duration_s))
+
+
+def test_charts_of_a_load_that_was_cut_short_end_with_it(passed: Run) -> None:
+    """To be 0 up to the planned end would be a rate and errors that nobody saw."""
+    digest = passed.digest.between(0, 30)
+    assert passed.record.generator is not None
+    stopped = passed.record.generator.model_copy(update={"stopped": "interrupted"})
+    for generator, ends_s in ((passed.record.generator, 60), (stopped, 30)):
+        record = passed.record.model_copy(update={"generator": generator})
+        data = chart_data(record, digest, passed.summary)
+        assert data["at"][-1] + data["step"] == pytest.approx(ends_s, abs=data["step"])
 
 
 def test_a_bare_jtl_has_figures_and_no_verdict(passed: Run) -> None:
