@@ -220,8 +220,8 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
         )
     try:
         history.add(directory)
-    except InputError as error:
-        complain(str(error))
+    except (InputError, OSError) as error:
+        complain(f"the run was not added to the history: {error}")
     if (directory / "index.html").is_file():
         tell(f"Report: {directory / 'index.html'}")
     _overview(asked.out)
@@ -231,7 +231,7 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
 def _overview(folder: Path) -> None:
     try:
         write_overview(folder)
-    except InputError as error:
+    except (InputError, OSError) as error:
         complain(f"the page of all runs was not written: {error}")
 
 
