@@ -16,7 +16,8 @@ _DASHED = {"baseline": True}
 _SIDES = {"baseline": "--c2", "current": "--c1"}
 
 Chart = dict[str, Any]
-"""``id``, ``kind`` of its x axis, ``unit``, ``x`` and ``series`` with a value for each x, None for none."""
+"""``id``, ``kind`` of its x axis, ``unit``, ``x``, ``series`` with a value for each x, None for none, and
+``spans``: whether a line goes on over an x where it has none."""
 
 
 def line_chart(
@@ -28,6 +29,7 @@ def line_chart(
     *,
     names: Sequence[str] = (),
     marks: Sequence[Mapping[str, Any]] = (),
+    spans: bool = True,
 ) -> Chart:
     """A chart. ``names`` says what each x is called, ``marks`` where (``x``) a line with a ``text`` stands;
     ``latency, ms`` as unit names the axis, ``ms`` its values."""
@@ -41,6 +43,7 @@ def line_chart(
         "names": list(names),
         "series": [dict(one) for one in series],
         "marks": [dict(one) for one in marks],
+        "spans": spans,
     }
 
 
@@ -77,9 +80,11 @@ def _over_time(sides: Mapping[str, Digest], basis: Basis) -> list[Chart]:
         for side in sides
     ]
     rates = [_line(side, side, [_rounded(rate) for rate in joined[side]["rate"]]) for side in sides]
+    # Where both sides have all points, one without a value is a time without samples: no line goes over it.
+    spans = any(len(table) != len(xs) for table in tables.values())
     return [
-        line_chart("latency", "time", "latency, ms", xs, latencies),
-        line_chart("rate", "time", "requests a second, /s", xs, rates),
+        line_chart("latency", "time", "latency, ms", xs, latencies, spans=spans),
+        line_chart("rate", "time", "requests a second, /s", xs, rates, spans=spans),
     ]
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import emulate, find, picture
 from report_examples import HOSTILE
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from pacemark.report.files import write_all
@@ -44,25 +44,6 @@ return found;
 def coloured(browser: Chrome, chart: str, color: str) -> int:
     """Pixels of the chart in one of the page's colours."""
     return int(browser.execute_script(OF_A_COLOUR, chart, color))
-
-
-def picture(browser: Chrome, chart: str) -> str:
-    """The chart's pixels, after whatever it has still to draw."""
-    script = """
-    const done = arguments[1];
-    requestAnimationFrame(() => requestAnimationFrame(() =>
-      done(document.querySelector(`[data-chart="${arguments[0]}"] canvas`).toDataURL())));
-    """
-    return str(browser.execute_async_script(script, chart))
-
-
-def find(browser: Chrome, selector: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def emulate(browser: Chrome, **features: str) -> None:
-    listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": listed})
 
 
 def requested(browser: Chrome) -> list[str]:

@@ -1,18 +1,23 @@
 """The comparison's and the history's pages in a real browser."""
 
+import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from browsing import emulate, find, picture
 from report_examples import HOSTILE, example
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from pacemark.report import comparison_page
+from pacemark.report import comparison_page, history
 from pacemark.results.compare import compare
+from pacemark.results.history import Line
 from pacemark.results.sides import Side, Sides
 from pacemark.results.statistics import percentile
+from pacemark.results.trends import trends
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +40,117 @@ def shown(fresh: Chrome, sides: Sides, tmp_path: Path) -> Chrome:
     return fresh
 
 
+def runs(count: int) -> list[Line]:
+    """Of two versions of a gateway, the second slower by a third."""
+    first = datetime(2026, 1, 30, 10, tzinfo=UTC)
+    return [
+        Line(
+            run=f"rest_api_baseline/{number}",
+            workload="rest_api_baseline",
+            started=first + timedelta(days=number),
+            verdict="pass",
+            scale="ci",
+            gateway="1.0" if number < 12 else "1.1<script>",
+            kind="k",
+            total={"p50": 10.0, "p95": p95, "p99": p95 * 2, "error": 0.0, "throughput": 20.0},
+            labels={},
+        )
+        for number in range(count)
+        for p95 in [(100.0 if number < 12 else 133.0) + number % 3]
+    ]
+
+
+@pytest.fixture
+def past(fresh: Chrome, tmp_path: Path) -> Chrome:
+    history.write_page(tmp_path / "history.html", trends(runs(24)), 2, title="History")
+    fresh.get((tmp_path / "history.html").as_uri())
+    return fresh
+
+
+@pytest.fixture(params=["shown", "past"])
+def either(request: pytest.FixtureRequest) -> Chrome:
+    """The comparison's page, or the history's."""
+    found: Chrome = request.getfixturevalue(request.param)
+    return found
+
+
+def test_a_history_draws_its_runs_and_the_change_between_two_versions(past: Chrome) -> None:
+    assert past.get_log("browser") == []
+    assert len(past.find_elements(By.CSS_SELECTOR, ".plot canvas")) == 3
+    text = find(past, "body").text
+    assert "p95 101 → 134 ms (+32.7 %) from 2026-02-11 10:00 on, gateway 1.0 → 1.1<script>" in text
+    plot = find(past, "[data-chart=latency] .plot")
+    live = find(past, "[data-chart=latency] .live")
+    plot.send_keys(Keys.ARROW_LEFT)
+    read = live.get_attribute("textContent")
+    assert read == "2026-02-22 10:00, 1.1<script>: p50 10 ms, p95 135 ms, p99 270 ms"
+
+
+def test_a_change_point_is_drawn(fresh: Chrome, tmp_path: Path) -> None:
+    """The same runs without the line that marks it are another picture."""
+    found = trends(runs(24))
+    drawn = []
+    for steps in (found[0].steps, []):
+        trend = found[0].model_copy(update={"steps": steps})
+        history.write_page(tmp_path / "history.html", [trend], 0, title="History")
+        fresh.get((tmp_path / "history.html").as_uri())
+        drawn.append(picture(fresh, "latency"))
+    assert drawn[0] != drawn[1]
+
+
+def test_a_history_of_one_run_is_a_page_too(fresh: Chrome, tmp_path: Path) -> None:
+    history.write_page(tmp_path / "history.html", trends(runs(1)), 0, title="History")
+    fresh.get((tmp_path / "history.html").as_uri())
+    assert len(fresh.find_elements(By.CSS_SELECTOR, ".plot canvas")) == 3
+    assert fresh.get_log("browser") == []
+
+
+def test_hovering_a_chart_shows_its_values(either: Chrome) -> None:
+    over = find(either, "[data-chart=latency] .u-over")
+    ActionChains(either).scroll_to_element(over).move_to_element(over).perform()
+    legend = find(either, "[data-chart=latency] .legend")
+    WebDriverWait(either, 5).until(lambda _: " ms" in legend.text)
+
+
+def test_a_line_is_put_out_and_on_again(either: Chrome) -> None:
+    before = picture(either, "latency")
+    button = find(either, "[data-chart=latency] .legend button")
+    button.send_keys(Keys.SPACE)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert picture(either, "latency") != before
+    button.send_keys(Keys.SPACE)
+    assert picture(either, "latency") == before
+
+
+def test_a_drag_zooms_and_reset_undoes_it(either: Chrome) -> None:
+    over = find(either, "[data-chart=latency] .u-over")
+    actions = ActionChains(either).scroll_to_element(over).move_to_element_with_offset(over, -200, 0)
+    actions.click_and_hold().move_by_offset(300, 0).release().perform()
+    reset = find(either, "[data-chart=latency] .reset")
+    WebDriverWait(either, 5).until(lambda _: reset.is_displayed())
+    reset.click()
+    WebDriverWait(either, 5).until(lambda _: not reset.is_displayed())
+    assert either.get_log("browser") == []
+
+
+def test_in_dark_mode_it_has_other_colours(either: Chrome) -> None:
+    background = "return getComputedStyle(document.body).backgroundColor"
+    seen = []
+    for scheme in ("light", "dark"):
+        emulate(either, prefers_color_scheme=scheme)
+        seen.append((either.execute_script(background), picture(either, "latency")))
+    assert seen[0][0] != seen[1][0]
+    assert seen[0][1] != seen[1][1]
+
+
+def test_it_prints_and_asks_for_nothing(either: Chrome) -> None:
+    pdf = base64.b64decode(either.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+    assert pdf.startswith(b"%PDF-")
+    asked = either.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert asked == []
+    assert either.get_log("browser") == []
+
+
 def test_it_draws_without_an_error_and_hostile_labels_stay_text(shown: Chrome) -> None:
     assert shown.get_log("browser") == []
     assert len(shown.find_elements(By.CSS_SELECTOR, ".plot canvas")) == 3
@@ -42,8 +158,8 @@ def test_it_draws_without_an_error_and_hostile_labels_stay_text(shown: Chrome) -
 
 
 def test_the_keyboard_reads_both_sides_exact_percentiles(shown: Chrome, sides: Sides) -> None:
-    plot = shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] .plot")
-    live = shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] .live")
+    plot = find(shown, "[data-chart=curve] .plot")
+    live = find(shown, "[data-chart=curve] .live")
     for _ in range(60):
         plot.send_keys(Keys.ARROW_RIGHT)
         if live.get_attribute("textContent").startswith("95 %"):
@@ -65,7 +181,7 @@ def test_another_label_is_drawn_when_it_is_chosen(shown: Chrome) -> None:
 
 
 def test_a_chart_is_read_as_a_table(shown: Chrome, sides: Sides) -> None:
-    shown.find_element(By.CSS_SELECTOR, "[data-chart=curve] details summary").click()
+    find(shown, "[data-chart=curve] details summary").click()
     cells = "[data-chart=curve] tbody tr"
     WebDriverWait(shown, 5).until(lambda browser: browser.find_elements(By.CSS_SELECTOR, cells))
     rows = [row.text for row in shown.find_elements(By.CSS_SELECTOR, cells)]
@@ -74,8 +190,8 @@ def test_a_chart_is_read_as_a_table(shown: Chrome, sides: Sides) -> None:
 
 
 def test_plus_and_minus_zoom(shown: Chrome) -> None:
-    plot = shown.find_element(By.CSS_SELECTOR, "[data-chart=latency] .plot")
-    reset = shown.find_element(By.CSS_SELECTOR, "[data-chart=latency] .reset")
+    plot = find(shown, "[data-chart=latency] .plot")
+    reset = find(shown, "[data-chart=latency] .reset")
     assert not reset.is_displayed()
     plot.send_keys("+")
     assert reset.is_displayed()

@@ -125,8 +125,11 @@ const kit = (() => {
     fill();
   }
 
+  /* Values without a neighbour, which no line reaches. */
+  const alone = (values) => values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
+
   return {
-    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short, stepped, swatch,
+    CURVE_TICKS, TIME_STEPS, alone, axis, clock, color, element, extent, keepShape, plain, rank, room, short, stepped, swatch,
     tabulated, unrank, whole, widthOf, zoomedBy,
   };
 })();

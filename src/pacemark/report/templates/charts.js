@@ -1,6 +1,6 @@
 (() => {
   const {
-    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, short,
+    CURVE_TICKS, TIME_STEPS, alone, axis, clock, color, element, extent, keepShape, plain, rank, room, short,
     stepped, swatch, tabulated, unrank, whole, widthOf, zoomedBy,
   } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -196,9 +196,6 @@
     }
     ctx.restore();
   }
-
-  /* Values without a neighbour, which no line reaches. */
-  const alone = (values) => values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
 
   function timeAxis() {
     const unit = data.at.at(-1) >= 3600 ? "h:min:s" : "min:s";

@@ -1,7 +1,7 @@
 /* Draws the pages that lay lines over one another: data.views[].charts[], of which one view is chosen. */
 (() => {
   const {
-    CURVE_TICKS, TIME_STEPS, axis, clock, color, element, extent, keepShape, plain, rank, room, stepped,
+    CURVE_TICKS, TIME_STEPS, alone, axis, clock, color, element, extent, keepShape, plain, rank, room, stepped,
     swatch, tabulated, unrank, widthOf, zoomedBy,
   } = kit;
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -105,7 +105,8 @@
       ],
       series: [{}, ...chart.series.map((series) => ({
         show: !isHidden(chart, series), stroke: color(series.color), width: 2, dash: series.dash ? [6, 4] : undefined,
-        spanGaps: true, points: { show: chart.kind === "runs" },
+        spanGaps: chart.spans,
+        points: { show: chart.kind === "runs" || !chart.spans, filter: (u, i, shown) => (shown || chart.spans ? null : alone(u.data[i])) },
       }))],
       hooks: {
         draw: chart.marks.length ? [(u) => marks(u, chart)] : [],
