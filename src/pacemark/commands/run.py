@@ -218,14 +218,18 @@ def _run_one(asked: Asked, engine: Engine) -> tuple[RunRecord, Path]:
             on_probe=progress.probe,
             on_verdict=tell_verdict,
         )
-    try:
-        history.add(directory)
-    except (InputError, OSError) as error:
-        complain(f"the run was not added to the history: {error}")
+    _remembered(directory)
     if (directory / "index.html").is_file():
         tell(f"Report: {directory / 'index.html'}")
     _overview(asked.out)
     return record, directory
+
+
+def _remembered(directory: Path) -> None:
+    try:
+        history.add(directory)
+    except (InputError, OSError) as error:
+        complain(f"the run was not added to the history: {error}")
 
 
 def _overview(folder: Path) -> None:

@@ -37,9 +37,8 @@ def test_the_first_picture_is_the_workload_s_own(name: str, passed: Run, tmp_pat
     path = tmp_path / "samples.jtl"
     path.write_text("\n".join(["timeStamp,elapsed,label,responseCode,success,late_ms,waited", *rows, ""]))
     window = Window(from_s=load.ramp_up_s, to_s=load.duration_s)
-    readings = [
-        ProcessReading(float(t), "gateway", 3 * 10**8, 9, t / 2) for t in range(0, load.duration_s, 5)
-    ]
+    seconds = range(0, load.duration_s, 5)
+    readings = [ProcessReading(float(t), "gateway", 3 * 10**8, 9, t / 2) for t in seconds]
     subject = Subject(one, load, window, Digest.from_jtl(path), processes=readings)
     record = passed.record.model_copy(update={"sections": measure(subject).sections})
     root = document_fromstring(html.render(record, passed.digest, passed.summary, title=name))

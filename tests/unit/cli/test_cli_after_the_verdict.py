@@ -1,4 +1,4 @@
-"""JMeter's own dashboard: made of runs that it can cope with, else the command that makes it is told."""
+"""What is made after the verdict: JMeter's own dashboard, the history, the page of all runs."""
 
 from pathlib import Path
 from unittest.mock import patch
@@ -41,3 +41,16 @@ def test_that_it_failed_costs_a_line_and_not_the_verdict(capsys: pytest.CaptureF
     with patch.object(run, "write_dashboard", side_effect=PacemarkError("it failed", "look there")):
         run.make_dashboard(Engine.__new__(Engine), record, FOLDER)
     assert "it failed" in capsys.readouterr().err
+
+
+def test_a_full_disk_costs_the_history_and_the_page_of_all_runs_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    full = OSError(28, "No space left on device")
+    with patch.object(run.history, "add", side_effect=full):
+        run._remembered(FOLDER)
+    with patch.object(run, "write_overview", side_effect=full):
+        run._overview(FOLDER.parent)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the run was not added to the history: [Errno 28] No space left on device" in said
+    assert "the page of all runs was not written: [Errno 28] No space left on device" in said
