@@ -16,6 +16,7 @@ from pacemark.gateway.full.containers import PERFORMANCE_GATEWAYS
 from pacemark.gateway.full.files import CONNECTIONS_A_GATEWAY
 from pacemark.gateway.full.ports import GATEWAYS
 from pacemark.gateway.full.tasks import DOORS, write_secrets
+from pacemark.telemetry.queries import QUERIES
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy" / "compose"
@@ -51,6 +52,15 @@ def test_every_image_has_a_version() -> None:
     for image in images:
         assert re.search(r":v?\d+\.\d+\.?\S*$|@sha256:[0-9a-f]{64}$", image), image
         assert "latest" not in image
+
+
+@pytest.mark.parametrize("path", ["Containerfile", "deploy/compose/gateway.Containerfile"])
+def test_what_is_built_begins_with_an_image_of_one_digest(path: str) -> None:
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    first = [line for line in lines if line.startswith("FROM ")]
+    assert len(first) == 2
+    for line in first:
+        assert re.search(r":\d+\.\d+\.\d+-\S+@sha256:[0-9a-f]{64}( AS build)?$", line), line
 
 
 def test_the_images_that_are_built_have_the_versions_of_what_is_in_them() -> None:
@@ -110,7 +120,9 @@ def test_gateways_have_figures_and_pools_of_their_own() -> None:
     for gateways, file in ((GATEWAYS, "pgbouncer.ini"), (PERFORMANCE_GATEWAYS, "pgbouncer-performance.ini")):
         pool = re.search(r"^default_pool_size = (\d+)$", (COMPOSE / file).read_text("utf-8"), re.MULTILINE)
         assert pool is not None
-        assert int(pool[1]) >= gateways * sum(CONNECTIONS_A_GATEWAY)
+        in_use = next(query.limit for query in QUERIES if query.name == "pool_use")
+        assert in_use is not None
+        assert 100 * gateways * sum(CONNECTIONS_A_GATEWAY) / int(pool[1]) < in_use.value
     assert SERVICES["gateway"]["deploy"]["replicas"] == GATEWAYS
     assert PERFORMANCE["gateway"]["deploy"]["replicas"] == PERFORMANCE_GATEWAYS
     assert "pgbouncer-performance.ini" in PERFORMANCE["pgbouncer"]["volumes"][0]

@@ -1,6 +1,7 @@
 """The configuration files of the full stack's services."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ DATABASE = "mcp"
 CONNECTIONS_A_GATEWAY = (5, 5)
 """Pool and overflow of each gateway. PgBouncer, whose connections last as long as a client's session, needs
 as many as all of them together, or all stands still."""
-_SPARE = 5
-"""Of PgBouncer's pool, beside the gateways'."""
+_IN_USE = 0.75
+"""Of PgBouncer's pool, when the gateways' own are full: below the share from which on it counts as used up,
+for then it is not PgBouncer that has no room."""
 
 _NGINX = """\
 daemon off;
@@ -151,7 +153,7 @@ def pgbouncer_text(
         listen=listen,
         port=port,
         users=users,
-        pool=gateways * sum(CONNECTIONS_A_GATEWAY) + _SPARE,
+        pool=math.ceil(gateways * sum(CONNECTIONS_A_GATEWAY) / _IN_USE),
     )
 
 

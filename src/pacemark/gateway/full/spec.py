@@ -29,6 +29,7 @@ from pacemark.telemetry.rules import alert_rules, native_rules
 
 NGINX = "nginx"
 ACCESS_LOG = "nginx-access.log"
+PROMETHEUS_DATA = "prometheus"
 """A JSON line a request, in the stack's directory."""
 TOKEN_FILE = "scrape-token"  # noqa: S105
 LIVE_TARGETS = "targets/jmeter.json"
@@ -141,7 +142,7 @@ def full_spec(
         data_dir=home,
         detached=detached,
         remove_data_dir=temporary,
-        remove_after=(place.served,),
+        remove_after=(place.served, place.home / PROMETHEUS_DATA),
         levels=(
             (_cluster(place), _redis(place), *servers),
             (_postgres(place),),
@@ -339,7 +340,7 @@ def _prometheus(place: _Place, scrape_token: str) -> Service:
         name="prometheus",
         argv=(
             *(place.program("prometheus"), f"--config.file={config}"),
-            *(f"--storage.tsdb.path={place.home / 'prometheus'}", "--log.level=warn"),
+            *(f"--storage.tsdb.path={place.home / PROMETHEUS_DATA}", "--log.level=warn"),
             f"--web.listen-address={LOOPBACK}:{place.ports['prometheus']}",
         ),
         cwd=place.home / "empty",

@@ -22,7 +22,10 @@ LEAST_READINGS = 3
 """Of a service in a slice, for a median that one of them cannot move."""
 CHART_POINTS = 480
 _UNITS = ((7200.0, 3600, "h"), (600.0, 60, "min"), (0.0, 1, "s"))
-_NOT_OURS = "memory is not measured: the gateway's processes were not started by Pacemark"
+_NOT_OURS = (
+    "memory is not measured: the gateway's processes were not started by Pacemark, and no Prometheus told of "
+    "them (PROMETHEUS_URL)"
+)
 
 
 class Slice(NamedTuple):
