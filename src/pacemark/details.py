@@ -1,5 +1,6 @@
 """What is added to a run's record after its verdict, since it takes time: single samples, and the logs."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -17,6 +18,9 @@ from pacemark.telemetry.loki import Loki
 
 _AROUND_S = 1.0
 """Before the first sample and after the load, for what is logged a little earlier or later."""
+_SHIPPED_S = 3.0
+"""Until Loki has what is logged: agents read files, and send what they read, once a second."""
+_LOKI = "Loki"
 
 
 def with_details(
@@ -37,6 +41,7 @@ def with_details(
     start = digest.start_ms / 1000
     end = start + asked.load.duration_s
     found, reasons = Logs(), list(more)
+    is_known = False
     for name, source in _sources(asked, files):
         wanted = {one.trace_id for one in slow if one.trace_id}
         try:
@@ -48,11 +53,17 @@ def with_details(
         if why:
             text = f"the logs of {name} were {why}"
             reasons.append(Reason(level="warning", text=text, remedy="`pacemark doctor` asks Loki"))
+        elif not found.kept and asked.loki and name == _LOKI:
+            # Of a gateway that logs its requests: that it logged nothing is not what this tells.
+            text = f"Loki has no line of {asked.loki.query} in the run's time"
+            reasons.append(Reason(level="warning", text=text, remedy="does loki_query select the gateway's?"))
+        elif not why:
+            is_known = True
         if found.kept:
+            is_known = True
             break
-    has_logs = bool(asked.loki or asked.log_files)
-    slowest_ones = section(slow, found.lines_by_trace if has_logs else None, asked.trace_url)
-    logs = sections(found, start, asked.load.duration_s) if has_logs else []
+    slowest_ones = section(slow, found.lines_by_trace if is_known else None, asked.trace_url)
+    logs = sections(found, start, asked.load.duration_s) if is_known else []
     return record.model_copy(
         update={
             "sections": [*record.sections, *([slowest_ones] if slowest_ones else []), *logs],
@@ -68,13 +79,14 @@ Source = Callable[[float, float], AbstractContextManager[Iterator[LogLine]]]
 def _sources(asked: Asked, files: LogFiles) -> Iterator[tuple[str, Source]]:
     """Loki, and where it has nothing the files."""
     if asked.loki is not None:
-        yield "Loki", partial(_of_loki, asked.loki, asked)
+        yield _LOKI, partial(_of_loki, asked.loki, asked)
     if asked.log_files:
         yield "the stack", lambda start, end: nullcontext(files.lines(start, end))
 
 
 @contextmanager
 def _of_loki(where: LokiAsked, asked: Asked, start: float, end: float) -> Iterator[Iterator[LogLine]]:
+    time.sleep(max(0.0, end + _SHIPPED_S - time.time()))
     with _loki(where, asked) as loki:
         yield loki.lines(where.query, start, end)
 

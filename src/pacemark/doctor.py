@@ -33,6 +33,7 @@ def examine(
     listed_tools: Listed,
     connection: Connection = DIRECT,
     identities: Identities | None = None,
+    loki_query: str,
 ) -> list[Finding]:
     """Engine, Java, the monitoring whose URLs are set, and, when ``url`` is given, the gateway; and this
     machine and the token for all ``loads``.
@@ -40,7 +41,8 @@ def examine(
     What the longest or the greatest of them lacks is an error where the user has named them, and where they
     are just all there are, a warning that tells which of them lacks it.
     """
-    findings = [_java(environ), _engine(engine, environ), *monitoring_findings(environ, connection)]
+    monitoring = monitoring_findings(environ, connection, loki_query)
+    findings = [_java(environ), _engine(engine, environ), *monitoring]
     first = min(loads, key=lambda name: _samples(loads[name]))
     least, others = loads[first], {name: load for name, load in loads.items() if name != first}
     longest_s = max(load.duration_s for load in loads.values())

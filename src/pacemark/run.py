@@ -163,6 +163,9 @@ def _annotations(asked: Asked, run: str) -> tuple[Annotations, list[Reason]]:
             grafana = Grafana(asked.grafana_url, asked.grafana_token, asked.connection)
         except InputError as error:
             warnings = [Reason(level="warning", text=f"no annotations: {error.message}", remedy=error.hint)]
+    elif asked.grafana_url:
+        text = "no annotations: GRAFANA_URL is set, GRAFANA_TOKEN is not"
+        warnings = [Reason(level="warning", text=text, remedy="give a token that may write them, or neither")]
     return Annotations(grafana, asked.workload.name, run, asked.load), warnings
 
 

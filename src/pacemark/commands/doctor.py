@@ -51,6 +51,7 @@ def doctor(
         listed_tools=listed_tools(file),
         connection=connection_for(file, ca_file, insecure, cert, key),
         identities=identities_for(file, tokens),
+        loki_query=file.loki_query,
     )
     if as_json:
         print_json([finding.model_dump() for finding in findings])

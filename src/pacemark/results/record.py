@@ -136,6 +136,8 @@ class Column(Record):
     """Whether a bar beside each number shows its share of the column's highest."""
     link: str = ""
     """Where a cell leads, with ``{}`` for its text: a place on the page (``#log-{}``) or an http address."""
+    linked_where: str = ""
+    """The name of a column: only rows with something in it have the link. Empty: all have."""
     anchor: str = ""
     """What a cell's row is called as a place on the page, with ``{}`` for its text; the first of equals."""
     percentile: str = ""
@@ -194,6 +196,13 @@ class Section(Record):
     def has_picture(self) -> bool:
         """Whether there is more to see than numbers."""
         return bool(self.charts) or any(column.has_bars for column in self.columns)
+
+    def link(self, row: list[str | int | float | None], at: int) -> str:
+        """Where the row's cell in that column leads; empty: nowhere."""
+        column = self.columns[at]
+        where = column.linked_where
+        is_linked = not where or row[[one.name for one in self.columns].index(where)] is not None
+        return column.link if is_linked else ""
 
     def is_of_too_few(self, row: list[str | int | float | None], at: int) -> bool:
         """Whether the row's number in that column is a percentile of too few samples."""

@@ -94,7 +94,7 @@ def section(samples: list[SlowSample], lines: dict[str, int] | None, trace_url: 
             Column(name="Elapsed", unit="ms"),
             Column(name="Code"),
             Column(name="Log lines"),
-            Column(name="Trace", link="#" + ANCHOR if traced else ""),
+            Column(name="Trace", link="#" + ANCHOR, linked_where="Log lines"),
             *links,
         ],
         rows=[

@@ -127,14 +127,13 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     if not total:
         text = "No line was logged during the run."
         return [Section(title="Logs", summary=text, is_background=True)]
-    worse = sum(count for (_, level), count in found.counts.items() if level in _WORSE)
     groups = sorted(found.groups.values(), key=lambda one: (LEVELS.index(one.level), -one.count))
     shown = [
         Section(
             title="Logs",
-            summary=_summary(found, total, worse, groups),
-            note="Messages that differ in numbers, ids and quoted texts only are one. Times are from the "
-            "first sample.",
+            summary=_summary(found, total, groups),
+            note="Warnings and errors, the worst first and then the most frequent. Messages that differ in "
+            "numbers, ids and quoted texts only are one. Times are from the first sample.",
             columns=[
                 Column(name="Service"),
                 Column(name="Level"),
@@ -163,14 +162,16 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     return shown
 
 
-def _summary(found: Logs, total: int, worse: int, groups: list[Group]) -> str:
+def _summary(found: Logs, total: int, groups: list[Group]) -> str:
     by_level: Counter[Level] = Counter()
     for (_, level), count in found.counts.items():
         by_level[level] += count
     counts = ", ".join(f"{by_level[level]:,} {level}" for level in LEVELS if by_level[level])
     left = f" {found.left_out:,} more than {LOGS_FILE} keeps." if found.left_out else ""
-    most = f" Most often: {groups[0].example.partition(chr(10))[0][:160]}" if worse and groups else ""
-    return f"{total:,} lines: {counts}.{left}{most}"
+    often = max(groups, key=lambda one: one.count, default=None)
+    most = f" Most often: {often.example.partition(chr(10))[0][:160]}" if often else ""
+    more = f" The table has {TOP} of {len(groups)} kinds of messages." if len(groups) > TOP else ""
+    return f"{total:,} lines: {counts}.{left}{more}{most}"
 
 
 def _of_traces(found: Logs, start: float) -> Section:

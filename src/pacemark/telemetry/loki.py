@@ -103,13 +103,13 @@ class Loki:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def labels(self) -> list[str]:
-        """The names of the labels of what it has received lately.
+    def labels(self, since: float) -> list[str]:
+        """The names of the labels of what it has received from ``since`` (epoch seconds) on.
 
         Raises:
             LokiError: no answer came.
         """
-        data = self._asked("/loki/api/v1/labels", {}).get("data")
+        data = self._asked("/loki/api/v1/labels", {"start": str(round(since * 1e9))}).get("data")
         return [str(name) for name in data] if isinstance(data, list) else []
 
     def lines(self, query: str, start: float, end: float) -> Iterator[LogLine]:

@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from loki_server import FakeLoki
+from lxml.html import document_fromstring
 
 from pacemark.asked import Asked
 from pacemark.details import with_details
+from pacemark.report import html
 from pacemark.results.digest import Digest
 from pacemark.results.record import GatewayFacts, RunRecord, Window
+from pacemark.results.statistics import summarize
 from pacemark.telemetry import loki
 from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.logs import LOGS_FILE, LokiAsked
@@ -18,6 +22,7 @@ from pacemark.workloads.load import Load
 
 START_MS = 1_780_000_000_000
 TRACE = "40b61de615f8f75b8cfc37711c2db9ff"
+UNLOGGED = "50b61de615f8f75b8cfc37711c2db9ff"
 LOAD = Load(threads=1, ramp_up_s=0, duration_s=10, rate_per_s=1)
 NOBODY = LokiAsked("http://127.0.0.1:9", "{}")
 
@@ -28,10 +33,14 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def detailed(folder: Path, where: LokiAsked | None, *, has_files: bool) -> RunRecord:
-    """Of a run of one sample; with files the gateway's log grows by its line."""
+    """Of a run of two samples; with files the gateway's log grows by a line of the first."""
     samples = folder / "samples.jtl"
     head = "timeStamp,elapsed,label,responseCode,responseMessage,success,trace_id"
-    samples.write_text(f"{head}\n{START_MS},50,GET /tools,200,OK,true,{TRACE}\n", encoding="utf-8")
+    rows = [
+        f"{START_MS},50,GET /tools,200,OK,true,{TRACE}",
+        f"{START_MS + 9},40,GET /tools,200,OK,true,{UNLOGGED}",
+    ]
+    samples.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
     log = folder / "gateway-1.log"
     log.touch()
     files = {"gateway-1": log} if has_files else {}
@@ -59,6 +68,12 @@ def test_the_slowest_sample_has_its_line_from_the_files(tmp_path: Path) -> None:
     assert titles(record) == ["Slowest samples", "Logs", "Log lines of the slowest samples"]
     assert record.sections[2].rows == [[TRACE, 0.04, "gateway-1", "INFO", "done"]]
     assert record.reasons == []
+    digest = Digest.from_jtl(tmp_path / "samples.jtl")
+    root = document_fromstring(html.render(record, digest, summarize(digest), title="x"))
+    links = root.xpath("//a[starts-with(@href, '#log-')]/@href")
+    assert links == [f"#log-{TRACE}"]
+    (row,) = root.xpath("//tr[@id=$id]", id=links[0][1:])
+    assert "done" in row.text_content()
 
 
 @pytest.mark.parametrize("where", [NOBODY, LokiAsked(NOBODY.url, "{}", is_grafana=True)])
@@ -73,5 +88,27 @@ def test_where_loki_does_not_answer_the_files_do(tmp_path: Path, where: LokiAske
 def test_without_either_the_run_is_there_all_the_same(tmp_path: Path) -> None:
     record = detailed(tmp_path, NOBODY, has_files=False)
     assert [reason.level for reason in record.reasons] == ["warning"]
-    assert titles(record)[0] == "Slowest samples"
-    assert "Logs" not in titles(detailed(tmp_path, None, has_files=False))
+    # That nothing was logged is not known.
+    assert titles(record) == ["Slowest samples"]
+    assert titles(detailed(tmp_path, None, has_files=False)) == ["Slowest samples"]
+
+
+def test_the_lines_of_loki_are_those_of_the_run(tmp_path: Path) -> None:
+    at_ns = START_MS * 1_000_000
+    at = datetime.fromtimestamp(START_MS / 1000 + 3, UTC).isoformat()
+    line = json.dumps({"@timestamp": at, "message": "done", "correlation_id": TRACE})
+    logged = [(at_ns + n * 10**9, "gateway", line if n == 3 else f"line {n}") for n in range(-9, 30)]
+    with FakeLoki(logged) as server:
+        record = detailed(tmp_path, LokiAsked(server.url, '{job="gateway"}'), has_files=False)
+    assert record.reasons == []
+    assert titles(record) == ["Slowest samples", "Logs", "Log lines of the slowest samples"]
+    assert record.sections[2].rows == [[TRACE, 3, "gateway", "INFO", "done"]]
+    assert len((tmp_path / LOGS_FILE).read_text("utf-8").splitlines()) == 12  # a second before and after
+
+
+def test_a_query_that_selects_nothing_is_no_silence(tmp_path: Path) -> None:
+    with FakeLoki([]) as server:
+        record = detailed(tmp_path, LokiAsked(server.url, '{job="x"}'), has_files=False)
+    (reason,) = record.reasons
+    assert reason.text == 'Loki has no line of {job="x"} in the run\'s time'
+    assert titles(record) == ["Slowest samples"]

@@ -1,113 +1,20 @@
 """Loki's contract: a server that answers as its documentation says, and a real one where LOKI_URL is set."""
 
-import asyncio
-import json
 import os
 import random
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loopback_server import Answer, LoopbackServer, response
+from loki_server import JSON, START_NS, FakeLoki, Logged
 
 from pacemark.errors import InputError
 from pacemark.telemetry import loki as client
 from pacemark.telemetry.loki import Loki, LokiError
-
-Logged = tuple[int, str, str]
-"""Nanoseconds since 1970, service, text."""
-JSON = {"Content-Type": "application/json"}
-TEXT = {"Content-Type": "text/plain"}
-START_NS = 1_700_000_000_000_000_000
-
-
-def _passes(text: str, filters: list[tuple[str, str]]) -> bool:
-    return all((json.loads(part) in text) == (sign == "|=") for sign, part in filters)
-
-
-class FakeLoki(LoopbackServer):
-    """``query_range`` as documented: [start, end), the oldest first, at most ``limit`` over all streams.
-
-    Lines may be filtered by what they contain; those of one instant come in another order each time. More
-    lines than ``most`` and ranges of more than ``longest_s`` are refused with a text, and from ``tired_s`` on
-    it gives up. ``interrupt`` may answer instead, by the number of the request.
-    """
-
-    def __init__(self, logged: list[Logged], most: int = 5000) -> None:
-        super().__init__()
-        self.logged, self.most = sorted(logged), most
-        self.interrupt: Callable[[int], Answer | None] = lambda _: None
-        self.delay_s = 0.0
-        self.longest_s = self.tired_s = 1e9
-        self.may_list = True
-        self.labels: dict[str, str] = {}
-        self.stray: list[Logged] = []
-        self.queries: list[dict[str, str]] = []
-        self.authorizations: set[str] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            request = await self.heard(reader)
-            self.authorizations.add(request.headers.get("authorization", ""))
-            parts = urlsplit(request.target)
-            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            self.queries.append(asked)
-            await asyncio.sleep(self.delay_s)
-            answer = self.interrupt(len(self.queries)) or self._answer(parts.path, asked)
-            writer.write(response(*answer))
-            await writer.drain()
-
-    def _answer(self, path: str, asked: dict[str, str]) -> Answer:
-        if path == "/api/datasources":
-            if not self.may_list:
-                return 403, JSON, b'{"message":"You need additional permissions: datasources:read"}'
-            return (
-                200,
-                JSON,
-                json.dumps([{"type": "prometheus", "uid": "p"}, {"type": "loki", "uid": "l"}]).encode(),
-            )
-        path = re.sub("^/api/datasources/proxy/uid/l(oki)?/", "/", path)
-        if path == "/loki/api/v1/labels":
-            return 200, JSON, b'{"status":"success","data":["job","service_name"]}'
-        if path == "/loki/api/v1/query":
-            counted = re.fullmatch(r"sum\(count_over_time\((.*)\[(\d+)ns\]\)\)", asked["query"])
-            assert counted
-            end = int(asked["time"])
-            count = sum(end - int(counted[2]) <= one[0] < end for one in self.logged)
-            data = {"resultType": "vector", "result": [{"metric": {}, "value": [end / 1e9, str(count)]}]}
-            return 200, JSON, json.dumps({"status": "success", "data": data}).encode()
-        if path != "/loki/api/v1/query_range":
-            return 404, {}, b"404 page not found"
-        limit, start, end = (int(asked[name]) for name in ("limit", "start", "end"))
-        if limit > self.most:
-            wrong = f"limit > max_entries_limit_per_query ({limit} > {self.most})"
-            return 400, TEXT, f"max entries limit per query exceeded, {wrong}".encode()
-        if end - start > self.longest_s * 1e9:
-            length = f"{(end - start) / 1e9:g}s, limit: {self.longest_s:g}s"
-            return 400, TEXT, f"the query time range exceeds the limit (query length: {length})".encode()
-        if end - start > self.tired_s * 1e9:
-            return 504, TEXT, b"context deadline exceeded"
-        assert asked["direction"] == "forward"
-        filters = re.findall(r' (\|=|!=) ("(?:[^"\\]|\\.)*")', asked["query"])
-        inside = [one for one in self.logged if start <= one[0] < end and _passes(one[2], filters)]
-        random.shuffle(inside)
-        page = [*self.stray, *sorted(inside, key=lambda one: one[0])][:limit]
-        streams: dict[str, list[list[str]]] = {}
-        for at_ns, service, text in page:
-            streams.setdefault(service, []).append([str(at_ns), text])
-        result = [
-            {"stream": {"service_name": service, "job": "gateway", **self.labels}, "values": values}
-            for service, values in streams.items()
-        ]
-        random.shuffle(result)  # streams come in no order
-        data = {"resultType": "streams", "result": result, "stats": {}}
-        return 200, JSON, json.dumps({"status": "success", "data": data}).encode()
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +65,7 @@ def test_what_is_asked(server: FakeLoki) -> None:
 
 def test_by_grafanas_proxy(server: FakeLoki) -> None:
     with Loki.by_grafana(server.url, "a-token") as loki:
-        assert loki.labels() == ["job", "service_name"]
+        assert loki.labels(START_NS / 1e9) == ["job", "service_name"]
         assert len(list(loki.lines("{}", START_NS / 1e9, START_NS / 1e9 + 1))) == 7
 
 
@@ -248,7 +155,7 @@ def test_a_token_that_may_not_list_data_sources_asks_ours(server: FakeLoki) -> N
     server.may_list = False
     with Loki.by_grafana(server.url, "admin:s3cret") as loki:
         assert loki.url.endswith("/uid/loki")
-        assert loki.labels() == ["job", "service_name"]
+        assert loki.labels(START_NS / 1e9) == ["job", "service_name"]
     assert server.authorizations == {"Basic YWRtaW46czNjcmV0"}
 
 
@@ -292,7 +199,7 @@ def test_a_slow_answer_is_waited_for_and_one_that_never_comes_is_not(
 
 def test_nobody_there_and_no_url() -> None:
     with Loki("http://127.0.0.1:9") as loki, pytest.raises(LokiError, match=r"127\.0\.0\.1:9"):
-        loki.labels()
+        loki.labels(START_NS / 1e9)
     with pytest.raises(InputError, match="LOKI_URL is no URL"):
         Loki("somewhere")
 
@@ -303,7 +210,7 @@ def test_a_real_loki_gives_every_line_of_a_range_page_by_page(monkeypatch: pytes
     monkeypatch.setattr("pacemark.telemetry.loki.PAGE", 3)
     url, token = os.environ["LOKI_URL"], os.environ.get("LOKI_TOKEN", "")
     with Loki(url, token) as loki:
-        labels = loki.labels()
+        labels = loki.labels(START_NS / 1e9)
         assert labels
         streams, end = f'{{{labels[0]}=~".+"}}', int(time.time()) - 5
         lines = list(loki.lines(streams, end - 600, end))

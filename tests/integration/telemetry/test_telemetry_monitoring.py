@@ -34,6 +34,7 @@ class FakeGrafana(LoopbackServer):
         self.titles = [one.title for one in DASHBOARDS]
         self.database = "ok"
         self.delay_s = 0.0
+        self.labels, self.has_lines = ["job"], True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -59,7 +60,11 @@ class FakeGrafana(LoopbackServer):
         if path == "/api/datasources":
             return self._json(200, [{"type": "loki", "uid": "l"}])
         if path == "/api/datasources/proxy/uid/l/loki/api/v1/labels":
-            return self._json(200, {"status": "success", "data": ["job"]})
+            return self._json(200, {"status": "success", "data": self.labels})
+        if path == "/api/datasources/proxy/uid/l/loki/api/v1/query_range":
+            lines = [[str(time.time_ns() - 10**9), "it works"]] if self.has_lines else []
+            data = {"resultType": "streams", "result": [{"stream": {"job": "gateway"}, "values": lines}]}
+            return self._json(200, {"status": "success", "data": data})
         return self._json(404, {"message": "Not found"})
 
     @staticmethod
@@ -94,7 +99,7 @@ def test_one_that_is_slow_is_not_waited_for(server: FakeGrafana, monkeypatch: py
 
 
 def findings(**environ: str) -> list[tuple[str, str, str]]:
-    found: list[Finding] = list(monitoring_findings(environ, DIRECT))
+    found: list[Finding] = list(monitoring_findings(environ, DIRECT, '{job="gateway"}'))
     return [(one.name, one.level, one.detail) for one in found]
 
 
@@ -117,6 +122,16 @@ def test_grafana_with_its_dashboards_and_its_loki(server: FakeGrafana) -> None:
     assert grafana[1:] == ("warning", f"{server.url} says that its database is 'failing'")
 
 
+def test_a_loki_without_the_gateway_s_lines(server: FakeGrafana) -> None:
+    server.has_lines = False
+    *_, loki_said = findings(GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN)
+    text = 'of {job="gateway"} it has nothing of the last 5 min; its labels are job'
+    assert loki_said == ("loki", "warning", text)
+    server.labels = []
+    *_, loki_said = findings(GRAFANA_URL=server.url, GRAFANA_TOKEN=TOKEN)
+    assert loki_said == ("loki", "warning", "it has received no logs in the last 5 min")
+
+
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loki, "_WAIT_S", 0.0)
     found = findings(
@@ -135,6 +150,10 @@ def test_prometheus_with_its_targets_and_what_is_missing(tmp_path: Path) -> None
         prometheus.set("redis_up", 1)
         deadline = time.monotonic() + 10
         while not (found := findings(PROMETHEUS_URL=prometheus.url)) or "redis_up" in str(found):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        prometheus.set("redis_up", 0)
+        while "Redis does not answer" not in str(findings(PROMETHEUS_URL=prometheus.url)):
             assert time.monotonic() < deadline
             time.sleep(0.2)
         prometheus.stop_exporter()

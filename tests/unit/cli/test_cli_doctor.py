@@ -24,6 +24,7 @@ def disk(*, are_named: bool, **loads: Load) -> dict[str, str]:
         out=Path("results"),
         rpc_endpoint="/rpc",
         listed_tools={},
+        loki_query="{}",
     )
     return {one.name: one.level for one in found if one.name.startswith("disk")}
 

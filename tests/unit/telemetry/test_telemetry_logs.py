@@ -161,6 +161,14 @@ def test_all_are_counted_and_what_matters_is_kept(tmp_path: Path) -> None:
     assert single.columns[0].anchor == "log-{}"
 
 
+def test_the_worst_comes_first_and_the_most_frequent_is_called_so(tmp_path: Path) -> None:
+    lines = [line(100, "CRITICAL", "gone"), *(line(101, "WARNING", "slow") for _ in range(9))]
+    lines += [line(102, "ERROR", f"kind {'x' * n}") for n in range(20)]
+    (section,) = sections(collect(lines, tmp_path / "logs.jsonl", ()), 100, 6)
+    assert section.rows[0][5] == "gone"
+    assert section.summary.endswith("The table has 15 of 22 kinds of messages. Most often: slow")
+
+
 def test_what_is_not_kept_any_more_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MOST_KEPT", 10)
     worse = [line(100 + n, "WARNING", f"no {n}") for n in range(12)]
