@@ -49,6 +49,7 @@ class FakeGateway(LoopbackServer):
         self.requests: Counter[str] = Counter()
         self.order: list[str] = []
         self.bodies: list[bytes] = []
+        self.baggage: Counter[str] = Counter()
         self.connections = 0
         self.delay_s: Callable[[], float] | None = None
 
@@ -71,4 +72,5 @@ class FakeGateway(LoopbackServer):
             self.bodies.append(request.body)
             label = f"MCP {json.loads(request.body)['method']}"
         self.order.append(label)
+        self.baggage[request.headers.get("baggage", "")] += 1
         self.requests[label] += 1

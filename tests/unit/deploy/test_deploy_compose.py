@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,32 @@ def test_nothing_gets_more_rights_than_it_needs(name: str, service: dict[str, An
     assert service["read_only"] is True
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged")
+
+
+@pytest.mark.parametrize(
+    ("target", "files", "asked"),
+    [
+        ("monitoring-up", ["compose.yaml"], "up --detach --build"),
+        ("monitoring-up LOGS=alloy", ["compose.yaml"], "up --detach --build --scale promtail=0"),
+        ("monitoring-status", ["compose.yaml"], "ps --all"),
+        ("monitoring-down", ["compose.yaml", "performance.yaml"], "down --remove-orphans"),
+        ("performance-up", ["compose.yaml", "performance.yaml"], "up --detach --build"),
+        (
+            "performance-down VOLUMES=1",
+            ["compose.yaml", "performance.yaml"],
+            "down --remove-orphans --volumes",
+        ),
+    ],
+)
+def test_a_make_target_asks_compose_for_files_and_profiles_that_there_are(
+    target: str, files: list[str], asked: str
+) -> None:
+    command = ["make", "--dry-run", "--no-print-directory", "COMPOSE=compose", *target.split()]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (line,) = [" ".join(one.split()) for one in told.splitlines() if one.startswith("compose ")]
+    assert re.findall(r"--file (\S+)", line) == [f"deploy/compose/{file}" for file in files]
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", [])}
+    named = set(re.findall(r"--profile (\S+)", line))
+    assert named <= {*profiles, "'*'"}
+    assert named >= {"monitoring", "servers"} or "'*'" in named
+    assert line.endswith(asked)
