@@ -1,5 +1,3 @@
 """Pacemark: load-testing baselines for the MCP gateway, on real Apache JMeter."""
 
-from importlib.metadata import version
-
-__version__ = version("pacemark")
+__version__ = "0.1.0"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pacemark.gateway.service import State
 from pacemark.report import comparison as compared
 from pacemark.report import numerals, wording
 from pacemark.results.baselines import Baseline
@@ -18,6 +18,9 @@ from pacemark.results.record import Finding, JudgedObjective, RunRecord, StageFi
 from pacemark.results.statistics import Figures, Summary
 from pacemark.workloads.load import Load
 from pacemark.workloads.model import Workload
+
+if TYPE_CHECKING:  # a quarter of what else a start takes
+    from pacemark.gateway.service import State
 
 COLORS = {"pass": "green", "fail": "red", "invalid": "yellow", "none": "bright_black"}
 LEVEL_COLORS = {
@@ -191,7 +194,7 @@ def plans_table(workloads: Iterable[Workload]) -> Table:
     return table
 
 
-def services_table(state: State) -> RenderableType:
+def services_table(state: "State") -> RenderableType:
     """The local stack: each service, whether it is ready, where it listens, its process."""
     table = plain_table("Service", "State", "Address", ">Process")
     for name, service in state.services.items():

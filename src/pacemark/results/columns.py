@@ -1,15 +1,18 @@
 """From a JTL's columns, as text or as numbers, to samples: each value read exactly, or its row refused."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pacemark.results import outcomes
 
 REQUIRED = ("timeStamp", "elapsed", "label", "success")
 TEXTS = {"responseCode": "code", "responseMessage": "message", "failureMessage": "failure"}
+Texts = tuple[str, str, str]
 NUMBERS = {
     "timeStamp": ("start_ms", pl.Int64),
     "elapsed": ("elapsed_ms", pl.Int32),
@@ -47,10 +50,14 @@ _A_TIME = "neither milliseconds since 1970 nor a time such as 2026-01-30 10:00:0
 
 
 class Read(NamedTuple):
-    """A stretch of a JTL as samples. ``failed`` has their outcomes, still without a bound on their number."""
+    """A stretch of a JTL as samples, still without their outcomes: those of the rows ``failed_at`` are
+    ``kinds``, without a bound on their number."""
 
-    good: pl.DataFrame
-    failed: pl.DataFrame
+    table: pl.DataFrame
+    failed_at: NDArray[np.int64]
+    kinds: list[str]
+    labels: list[str]
+    """Those of all, each once."""
     parents: int = 0
     """Rows of Transaction Controllers, left out."""
     in_parents: tuple[tuple[str, int], ...] = ()
@@ -62,25 +69,30 @@ class Read(NamedTuple):
 
     def samples(self, known: set[str]) -> pl.DataFrame:
         """All of them, with outcomes bounded over all calls that share ``known``."""
-        if not self.failed.height:
-            return self.good
-        failed = outcomes.bounded(self.failed, known).with_columns(pl.col("outcome").cast(pl.Categorical))
-        return pl.concat([self.good, failed])
+        kinds = outcomes.bounded(self.kinds, known)
+        place = {name: at for at, name in enumerate(dict.fromkeys((outcomes.OK, *kinds)))}
+        places = np.zeros(self.table.height, dtype=np.uint32)
+        places[self.failed_at] = [place[kind] for kind in kinds]
+        return self.table.hstack([pl.Series("outcome", list(place), dtype=pl.Categorical)[places]])
 
 
 class UnreadableError(Exception):
     """A value in the table cannot be read."""
 
 
-def read_columns(rows: pl.DataFrame) -> Read:
+def read_columns(rows: pl.DataFrame, of_failed: Sequence[Texts] | None = None) -> Read:
     """Samples from a table that has JMeter's columns, each as text or as what it stands for.
+
+    ``of_failed`` are the ``TEXTS`` of the rows that failed, where ``rows`` has none.
 
     Raises:
         UnreadableError: a value is none that its column may have.
     """
-    rows, transactions = _without_parents(rows)
-    parents = transactions.height
-    in_parents = tuple(transactions.group_by("label").agg(pl.col("samples").sum()).iter_rows())
+    parents, in_parents = 0, tuple[tuple[str, int], ...]()
+    if of_failed is None:
+        rows, transactions = _without_parents(rows)
+        if parents := transactions.height:
+            in_parents = tuple(transactions.group_by("label").agg(pl.col("samples").sum()).iter_rows())
     numbers = {name: _number(rows, column, kind) for column, (name, kind) in NUMBERS.items()}
     variables = {name: _number(rows, name, kind, default=None) for name, kind in VARIABLES.items()}
     dated = rows.schema["timeStamp"] == pl.String
@@ -89,42 +101,71 @@ def read_columns(rows: pl.DataFrame) -> Read:
     success = pl.col("success")
     if rows.schema["success"] == pl.String:
         success = success.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
-    faults = [
-        *(number.is_null() for number in numbers.values()),
-        *(
-            value.is_null() & _is_given(rows, name)
-            for name, value in variables.items()
-            if name in rows.columns
-        ),
-        numbers["start_ms"].is_between(FIRST_MS, _LAST_MS).not_(),
-        numbers["elapsed_ms"].is_between(0, _LIMITS["elapsed"], closed="left").not_(),
-        variables["late_ms"].abs() >= _LIMITS["late_ms"],
-        numbers["bytes"].abs() >= _LIMITS["bytes"],
-        success.is_null(),
-    ]
     table = rows.select(
         label=_text(rows, "label").cast(pl.Categorical),
         **numbers,
         **variables,
         success=success,
-        at_fault=pl.any_horizontal(faults),
     )
-    if table["at_fault"].any():
+    _require_all_values(table, rows)
+    labels = table["label"].unique().cast(pl.String).to_list()
+    has_failed = ~table["success"]
+    texts = texts_of(rows.filter(has_failed)) if of_failed is None else of_failed
+    return Read(
+        table=table.drop("success"),
+        failed_at=np.flatnonzero(has_failed.to_numpy()),
+        kinds=_outcomes_of(texts),
+        labels=labels,
+        parents=parents,
+        in_parents=in_parents,
+        remarks=tuple(_remarks(rows["timeStamp"])) if dated else (),
+    )
+
+
+def texts_of(rows: pl.DataFrame) -> list[Texts]:
+    """The ``TEXTS`` of each row, empty where it has none."""
+    return list(rows.select(_text(rows, column).alias(name) for column, name in TEXTS.items()).iter_rows())
+
+
+def _require_all_values(table: pl.DataFrame, rows: pl.DataFrame) -> None:
+    """That each of ``rows`` has become one of ``table`` whole, by counts and extremes: they cost least."""
+    if not table.height:
+        return
+    bounds = {name: _LIMITS[name] for name in ("late_ms", "bytes")}
+    given = [name for name in VARIABLES if name in rows.columns and rows.schema[name] == pl.String]
+    if (
+        any(table[name].null_count() for name in (*(name for name, _ in NUMBERS.values()), "success"))
+        or not _lie_within(table["start_ms"], FIRST_MS, _LAST_MS)
+        or not _lie_within(table["elapsed_ms"], 0, _LIMITS["elapsed"] - 1)
+        or not all(_lie_within(table[name], 1 - most, most - 1) for name, most in bounds.items())
+        or any(
+            (table[name].is_null() & rows.select(_is_given(rows, name)).to_series()).any() for name in given
+        )
+    ):
         raise UnreadableError
-    ok = pl.lit(outcomes.OK).cast(pl.Categorical).alias("outcome")
-    good = table.drop("at_fault", "success").with_columns(ok)
-    remarks = tuple(_remarks(rows["timeStamp"])) if dated else ()
-    if table["success"].all():
-        return Read(good, good.clear(), parents, in_parents, remarks=remarks)
-    texts = rows.with_columns(_text(rows, column).alias(name) for column, name in TEXTS.items())
-    failed = good.drop("outcome").hstack(texts.select(TEXTS.values())).filter(~table["success"])
-    return Read(good.filter(table["success"]), _classified(failed), parents, in_parents, remarks=remarks)
 
 
-def _classified(failed: pl.DataFrame) -> pl.DataFrame:
-    names = list(TEXTS.values())
-    kinds = outcomes.classify(failed.select(names).unique(maintain_order=True))
-    return failed.join(kinds, on=names, maintain_order="left").drop(names)
+def _lie_within(values: pl.Series, least: int, most: int) -> bool:
+    lowest, highest = cast(int | None, values.min()), cast(int | None, values.max())
+    return lowest is None or highest is None or (least <= lowest and highest <= most)
+
+
+_KINDS: dict[Texts, str] = {}
+"""Outcomes of texts that were classified: it takes as long for a few as for thousands."""
+_MOST_KINDS = 2000
+
+
+def _outcomes_of(rows: Sequence[Texts]) -> list[str]:
+    kinds = {row: _KINDS[row] for row in dict.fromkeys(rows) if row in _KINDS}
+    if new := [row for row in dict.fromkeys(rows) if row not in kinds]:
+        table = pl.DataFrame(new, schema=dict.fromkeys(TEXTS.values(), pl.String), orient="row")
+        found = outcomes.classify(table)["outcome"]
+        kinds |= dict(zip(new, found, strict=True))
+        if len(_KINDS) + len(new) > _MOST_KINDS:
+            _KINDS.clear()
+        if len(new) <= _MOST_KINDS:
+            _KINDS.update((row, kinds[row]) for row in new)
+    return [kinds[row] for row in rows]
 
 
 def value_fault(column: str, text: str) -> str:

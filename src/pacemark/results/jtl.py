@@ -24,6 +24,7 @@ from pacemark.results.xml_rows import XmlFaultError, XmlRows
 MOST_LABELS = 10_000
 """Distinct labels above which there is something in them that differs with every request, such as an id."""
 STRETCH_BYTES = 4 << 20
+_NEAR_BYTES = 4096
 _LONGEST_RECORD_BYTES = 64 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
 _AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
@@ -109,7 +110,7 @@ class Jtl:
             samples = read.samples(self._outcomes)
             self._samples += samples.height
             if samples.height:
-                self._see_labels(samples)
+                self._see(read.labels)
                 yield samples
 
     def stretches(self) -> Iterator[bytes]:
@@ -134,12 +135,11 @@ class Jtl:
         self._remarks: dict[str, None] = {}
         self._xml_columns: set[str] = set()
 
-    def _see_labels(self, samples: pl.DataFrame) -> None:
-        self._labels.update(samples["label"].unique().cast(pl.String))
+    def _see(self, labels: list[str]) -> None:
+        self._labels.update(labels)
         if len(self._labels) > MOST_LABELS:
-            one = shown(samples["label"][-1])
             raise InputError(
-                f"{self.path} has more than {MOST_LABELS} distinct labels, such as {one}",
+                f"{self.path} has more than {MOST_LABELS} distinct labels, such as {shown(max(labels))}",
                 "give the samplers names without ids or counters",
             )
 
@@ -186,9 +186,12 @@ class Jtl:
 
     def _csv_reads(self, ended: bool) -> Iterator[Read]:
         """The stretches as samples, in order; some are read ahead, while the caller works on the last."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        stretches = self._stretches(ended)
+        with ThreadPoolExecutor(_AT_ONCE + 1) as pool:
             ahead: deque[tuple[Stretch, Future[Read]]] = deque()
-            for stretch in self._stretches(ended):
+            coming = pool.submit(next, stretches, None)
+            while (stretch := coming.result()) is not None:
+                coming = pool.submit(next, stretches, None)
                 ahead.append((stretch, pool.submit(self._rows.read, stretch.text)))
                 if len(ahead) > _AT_ONCE:
                     yield self._result(*ahead.popleft())
@@ -245,10 +248,20 @@ class Jtl:
             self._partial = "there is no </testResults>"
 
     def _blocks(self) -> Iterator[bytes]:
+        """Blocks that end with a line, where that is near: what need not be put together is not copied."""
         with self._opened() as file:
             try:
-                file.seek(self._at_byte)
-                while block := file.read(STRETCH_BYTES):
+                if isinstance(file, gzip.GzipFile):
+                    file.seek(self._at_byte)
+                    while block := file.read(STRETCH_BYTES):
+                        yield block
+                    return
+                at = self._at_byte
+                while True:
+                    more = os.pread(file.fileno(), _NEAR_BYTES, at + STRETCH_BYTES).find(b"\n") + 1
+                    if not (block := os.pread(file.fileno(), STRETCH_BYTES + more, at)):
+                        return
+                    at += len(block)
                     yield block
             except _BROKEN as error:
                 raise self._broken(error) from error

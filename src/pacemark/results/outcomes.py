@@ -1,5 +1,8 @@
 """What became of a sample: ``ok``, or the kind of its failure, from what JMeter wrote about it."""
 
+import re
+from collections.abc import Sequence
+
 import polars as pl
 
 from pacemark.workloads.journey import SIGNED_OUT
@@ -8,6 +11,7 @@ OK = "ok"
 MOST = 200
 """Distinct outcomes that one file keeps by name: a server that never fails alike must not fill the digest."""
 
+_MANY = re.compile(r"^(check failed:|json-rpc error|error:).*$", re.DOTALL)
 _LONGEST = 80
 _READ = 400
 """Characters of a text that are looked at to make 80: enough for ids to be blanked."""
@@ -89,18 +93,18 @@ def classify(failed: pl.DataFrame) -> pl.DataFrame:
     return parts.select(*failed.columns, outcome=outcome).collect()
 
 
-def bounded(table: pl.DataFrame, known: set[str]) -> pl.DataFrame:
-    """``table`` with at most ``MOST`` names over all calls that share ``known``, which this adds to.
+def bounded(names: Sequence[str], known: set[str]) -> list[str]:
+    """Outcomes with at most ``MOST`` names over all calls that share ``known``, which this adds to.
 
     Outcomes keep their names in the order they come; later ones become ``check failed: (other)`` and alike.
     Those that are few by nature (``HTTP 429``, ``timeout``) always keep theirs.
     """
-    for name in table["outcome"].unique(maintain_order=True):
+    kept = {}
+    for name in dict.fromkeys(names):
         if len(known) < MOST:
             known.add(name)
-    other = pl.col("outcome").str.replace(r"^(check failed:|json-rpc error|error:).*$", "${1} (other)")
-    kept = pl.col("outcome").is_in(list(known))
-    return table.with_columns(outcome=pl.when(kept).then("outcome").otherwise(other))
+        kept[name] = name if name in known else _MANY.sub(r"\1 (other)", name)
+    return [kept[name] for name in names]
 
 
 def _transport() -> pl.Expr:

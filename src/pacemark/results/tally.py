@@ -1,6 +1,7 @@
 """Counting samples as they come, in bounded memory: what a digest is made of."""
 
 import io
+from typing import cast
 
 import polars as pl
 
@@ -61,11 +62,9 @@ class Tally:
         """Count samples whose times are ``ahead_ms`` ahead."""
         if ahead_ms:
             samples = samples.with_columns(pl.col("start_ms") - ahead_ms)
-        earliest, latest, end_ms = samples.select(
-            pl.col("start_ms").min().alias("earliest"),
-            pl.col("start_ms").max().alias("latest"),
-            (pl.col("start_ms") + pl.col("elapsed_ms")).max().alias("end"),
-        ).row(0)
+        starts = samples["start_ms"]
+        earliest, latest = cast(int, starts.min()), cast(int, starts.max())
+        end_ms = cast(int, (starts + samples["elapsed_ms"]).max())
         self.earliest_ms = earliest if self.earliest_ms is None else min(self.earliest_ms, earliest)
         self._latest_ms, self.end_ms = max(self._latest_ms, latest), max(self.end_ms, end_ms)
         if self.is_out_of_step:
