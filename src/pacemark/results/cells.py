@@ -153,10 +153,10 @@ class _Packing:
 
     def _unpacked(self, numbers: pl.Series, count: pl.Series) -> pl.DataFrame:
         columns = {"count": count}
-        rest = numbers
+        rest = numbers.cast(pl.UInt64)  # of signed numbers the remainder takes three times as long
         for digit in reversed(self.digits):
             value, rest = rest % digit.radix, rest // digit.radix
-            columns[digit.name] = _column(value, digit)
+            columns[digit.name] = _column(value.cast(pl.Int64), digit)
         return pl.DataFrame(columns).select(list(CELL_SCHEMA))
 
 

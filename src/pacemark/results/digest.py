@@ -12,12 +12,12 @@ from pacemark.errors import InputError
 from pacemark.results import outcomes
 from pacemark.results.cells import (
     CELL_SCHEMA,
+    KEYS,
     MOST_CELLS,
     SUM_SCHEMA,
     add_cells,
     add_sums,
     bounded,
-    moved,
     no_sums,
     widened,
 )
@@ -211,7 +211,7 @@ class Digest:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that have samples, sorted."""
-        return tuple(sorted(self.cells["label"].cast(pl.String).unique()))
+        return tuple(sorted(self.cells["label"].unique().cast(pl.String)))
 
     def where(self, condition: pl.Expr) -> Self:
         """The samples that meet a condition on ``slice``, ``label`` and ``outcome``, over the same window."""
@@ -253,7 +253,10 @@ class Digest:
     def at_once(self) -> Self:
         """The same samples with all of the window as one slice: small, whatever the digest's length."""
         flat = pl.lit(0, pl.Int32).alias("slice")
-        return replace(self, cells=moved(self.cells, flat), sums=add_sums([self.sums.with_columns(flat)]))
+        keys = [name for name in KEYS if name != "slice"]
+        added = self.cells.lazy().group_by(keys).agg(pl.col("count").sum())
+        cells = added.collect(engine="streaming").select(flat, *keys, "count").sort(list(KEYS))
+        return replace(self, cells=cells, sums=add_sums([self.sums.with_columns(flat)]))
 
     def between(self, from_s: float = 0.0, to_s: float | None = None) -> Self:
         """The samples that started in [from_s, to_s), in seconds from the first sample.

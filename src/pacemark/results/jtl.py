@@ -23,12 +23,14 @@ from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
 MOST_LABELS = 10_000
 """Distinct labels above which there is something in them that differs with every request, such as an id."""
-STRETCH_BYTES = 4 << 20
+STRETCH_BYTES = 6 << 20
 _NEAR_BYTES = 4096
 _LONGEST_RECORD_BYTES = 64 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
 _AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
-"""Stretches that are read at the same time; each takes some 20 MB."""
+"""Stretches that are read at the same time; each takes some 30 MB."""
+_AHEAD = 4
+"""Stretches whose samples wait, some 4 MB each, while the caller works on the last."""
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _XML = (b"<?xml", b"<testResults")
@@ -188,21 +190,21 @@ class Jtl:
         """The stretches as samples, in order; some are read ahead, while the caller works on the last."""
         stretches = self._stretches(ended)
         with ThreadPoolExecutor(_AT_ONCE + 1) as pool:
-            ahead: deque[tuple[Stretch, Future[Read]]] = deque()
+            ahead: deque[tuple[int, Future[Read]]] = deque()
             coming = pool.submit(next, stretches, None)
             while (stretch := coming.result()) is not None:
                 coming = pool.submit(next, stretches, None)
-                ahead.append((stretch, pool.submit(self._rows.read, stretch.text)))
-                if len(ahead) > _AT_ONCE:
+                ahead.append((stretch.at_byte, pool.submit(self._rows.read, stretch.text)))
+                if len(ahead) > _AHEAD:
                     yield self._result(*ahead.popleft())
             while ahead:
                 yield self._result(*ahead.popleft())
 
-    def _result(self, stretch: Stretch, read: Future[Read]) -> Read:
+    def _result(self, at_byte: int, read: Future[Read]) -> Read:
         try:
             return read.result()
         except FaultError as fault:
-            raise self._at(self._line_at(stretch.at_byte) + fault.line, fault.what) from None
+            raise self._at(self._line_at(at_byte) + fault.line, fault.what) from None
 
     def _stretches(self, ended: bool) -> Iterator[Stretch]:
         rest = b""

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pacemark.errors import Exit, InputError
-from pacemark.results import jtl
+from pacemark.results import columns, jtl
 from pacemark.results.digest import Digest
 from pacemark.results.jtl import Jtl
 
@@ -377,6 +377,26 @@ def test_xml_without_messages_says_what_it_cannot_tell(
     assert digest.count == samples
     told = any("without response messages (rm) a Transaction Controller" in one for one in digest.notes)
     assert told == (message is None)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", ["no", 'said ""no"", twice'])
+def test_texts_of_few_failures_among_many_rows_are_their_own(
+    tmp_path: Path, end: str, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first, the last and some in between, more kinds than are remembered."""
+    monkeypatch.setattr(columns, "_MOST_KINDS", 3)
+    failed = {0, 7, 8, 500, 998, 999}
+    rows = ["timeStamp,elapsed,label,responseCode,responseMessage,success,failureMessage"]
+    for n in range(1000):
+        text = f'"{quoted} é"' if n == 500 and quoted != "no" else f"no {'x' * (n % 10)}"
+        rows.append(f"{1_769_767_200_000 + n},{n},A,200,,{'false' if n in failed else 'true'},{text}")
+    digest = Digest.from_jtl(_write(tmp_path, end.join([*rows, ""])))
+    found = digest.cells.filter(pl.col("outcome") != "ok").sort("elapsed_ms")
+    said = {n: f"check failed: no {'x' * (n % 10)}".strip() for n in failed}
+    if quoted != "no":
+        said[500] = 'check failed: said "no", twice é'
+    assert dict(found.select("elapsed_ms", pl.col("outcome").cast(pl.String)).iter_rows()) == said
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
