@@ -62,8 +62,9 @@ def test_what_waits_decides_and_all_that_watches_is_told(tmp_path: Path, fake_ga
     waiting = kept.filter(pl.col("name") == "pool_waiting").sort("at_s")["value"].to_list()
     assert waiting == sorted(waiting)
     assert {0, 16} == set(waiting)
-    direct = kept.filter(pl.col("name") == "direct_call", pl.col("at_s") >= 0)
-    assert 13 <= direct.height <= 16
+    # One a second, to the end of JMeter, which a busy machine delays.
+    direct = kept.filter(pl.col("name") == "direct_call", pl.col("at_s").is_between(0, 14))
+    assert 13 <= direct.height <= 15
     assert direct["series"].unique().to_list() == ["fast_time"]
     page = (ended.directory / "index.html").read_text(encoding="utf-8")
     for title in ("First to saturate", "System", "MCP servers, asked directly"):
