@@ -1,7 +1,9 @@
-"""Gateways that are not Pacemark's own: Prometheus alone sees that one was started anew, or is gone."""
+"""Gateways that are not Pacemark's own: Prometheus alone sees their processes, and that one was started anew
+or is gone."""
 
 import polars as pl
 
+from pacemark.results.measurements.model import ProcessReading
 from pacemark.telemetry.observation import Observed
 from pacemark.telemetry.recorder import SCHEMA, Telemetry
 
@@ -54,3 +56,15 @@ def test_that_prometheus_went_is_no_gateways_end() -> None:
 
 def test_without_telemetry_nothing_is_known() -> None:
     assert Observed(START, None, []).gateways_lost(60) == []
+
+
+def test_their_processes_are_those_that_prometheus_has_memory_and_processor_time_of() -> None:
+    """From the load's first sample on; a scrape that lacks one of the two is no reading."""
+    seen = observed(
+        gateway_memory={ONE: [200.0, 201.0, 202.5, None, 203.0], OTHER: [300.0] * 5},
+        gateway_cpu_time={ONE: [1.0, 2.0, 3.0, 4.0, None]},
+    )
+    (reading,) = seen.readings
+    assert reading == ProcessReading(0.0, f"gateway {ONE}", 202_500_000, None, 3.0)
+    assert reading.is_gateways
+    assert Observed(START, None, []).readings == []
