@@ -6,7 +6,7 @@ import sys
 # polars' allocator keeps memory it has done with marked as reclaimable, which the system counts as used until
 # it is short of memory: it is to give it back. And it has several arenas, each with memory of its own that
 # others have to ask the system for: with one, 5 million rows (`benchmarks/digest.py`) cost half the faults.
-_ALLOCATOR = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:1"
+_ALLOCATOR = "background_thread:true,dirty_decay_ms:100,muzzy_decay_ms:0,narenas:1"
 
 
 def main() -> None:

@@ -23,14 +23,14 @@ from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
 MOST_LABELS = 10_000
 """Distinct labels above which there is something in them that differs with every request, such as an id."""
-STRETCH_BYTES = 6 << 20
+STRETCH_BYTES = 4 << 20
 _NEAR_BYTES = 4096
 _LONGEST_RECORD_BYTES = 64 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
 _AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
-"""Stretches that are read at the same time; each takes some 30 MB."""
+"""Stretches that are read at the same time; each takes some 20 MB."""
 _AHEAD = 4
-"""Stretches whose samples wait, some 4 MB each, while the caller works on the last."""
+"""Stretches whose samples wait, some 3 MB each, while the caller works on the last."""
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _XML = (b"<?xml", b"<testResults")

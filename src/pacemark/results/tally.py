@@ -27,8 +27,6 @@ MOST_SLICES = 3600
 _OPEN_MS = 20_000
 # Counted at once: fewer cost more work on what stays open, more cost memory (some 50 bytes each).
 _BATCH = 400_000
-# Cells that are kept as they are, for in the end all will be; beyond, memory is short while samples are read.
-_PLAIN_CELLS = 1_000_000
 
 
 class Tally:
@@ -42,7 +40,7 @@ class Tally:
         self._latest_ms = 0
         self._waiting: list[pl.DataFrame] = []
         self._rows, self._enough = 0, _BATCH
-        self._closed: list[bytes | pl.DataFrame] = []
+        self._closed: list[bytes] = []
         self._heights: list[int] = []
         self._edges = [0]
         self._late: list[pl.DataFrame] = []
@@ -130,7 +128,7 @@ class Tally:
         self._edges.append(edge)
 
     def _put_aside(self, part: pl.DataFrame) -> None:
-        self._closed.append(part if sum(self._heights) < _PLAIN_CELLS else _packed(part))
+        self._closed.append(_packed(part))
         self._heights.append(part.height)
 
     def _widen(self, wider_s: int) -> None:
@@ -162,8 +160,8 @@ def _packed(part: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _unpacked(part: bytes | pl.DataFrame) -> pl.DataFrame:
-    return pl.read_ipc(part) if isinstance(part, bytes) else part
+def _unpacked(part: bytes) -> pl.DataFrame:
+    return pl.read_ipc(part)
 
 
 def _sums_of(rows: pl.DataFrame) -> pl.DataFrame:
