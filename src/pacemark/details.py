@@ -57,10 +57,8 @@ def with_details(
             # Of a gateway that logs its requests: that it logged nothing is not what this tells.
             text = f"Loki has no line of {asked.loki.query} in the run's time"
             reasons.append(Reason(level="warning", text=text, remedy="does loki_query select the gateway's?"))
-        elif not why:
-            is_known = True
+        is_known = bool(found.kept) or (not why and name != _LOKI)
         if found.kept:
-            is_known = True
             break
     slowest_ones = section(slow, found.lines_by_trace if is_known else None, asked.trace_url)
     logs = sections(found, start, asked.load.duration_s) if is_known else []

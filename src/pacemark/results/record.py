@@ -200,8 +200,7 @@ class Section(Record):
     def link(self, row: list[str | int | float | None], at: int) -> str:
         """Where the row's cell in that column leads; empty: nowhere."""
         column = self.columns[at]
-        where = column.linked_where
-        is_linked = not where or row[[one.name for one in self.columns].index(where)] is not None
+        is_linked = not column.linked_where or self._in(row, column.linked_where) is not None
         return column.link if is_linked else ""
 
     def is_of_too_few(self, row: list[str | int | float | None], at: int) -> bool:
@@ -209,8 +208,11 @@ class Section(Record):
         column = self.columns[at]
         if not column.percentile:
             return False
-        count = row[[one.name for one in self.columns].index(column.counted_in)]
+        count = self._in(row, column.counted_in)
         return isinstance(count, int) and column.percentile in too_few(count)
+
+    def _in(self, row: list[str | int | float | None], name: str) -> str | int | float | None:
+        return row[[one.name for one in self.columns].index(name)]
 
 
 class Generator(Record):

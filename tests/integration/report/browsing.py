@@ -1,7 +1,10 @@
 """What the tests of pages in a browser share."""
 
+from collections.abc import Callable
+
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 
@@ -22,3 +25,14 @@ def find(browser: Chrome, selector: str) -> WebElement:
 def emulate(browser: Chrome, **features: str) -> None:
     listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": listed})
+
+
+def put_out_and_on_again(browser: Chrome, again: Callable[[WebElement], None]) -> None:
+    """A line of the latency chart, by the keyboard and then by ``again``, which is given its button."""
+    before = picture(browser, "latency")
+    button = find(browser, "[data-chart=latency] .legend button")
+    button.send_keys(Keys.SPACE)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert picture(browser, "latency") != before
+    again(button)
+    assert picture(browser, "latency") == before

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from browsing import emulate, find, picture
+from browsing import emulate, find, picture, put_out_and_on_again
 from report_examples import HOSTILE, example
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
@@ -113,13 +113,7 @@ def test_hovering_a_chart_shows_its_values(either: Chrome) -> None:
 
 
 def test_a_line_is_put_out_and_on_again(either: Chrome) -> None:
-    before = picture(either, "latency")
-    button = find(either, "[data-chart=latency] .legend button")
-    button.send_keys(Keys.SPACE)
-    assert button.get_attribute("aria-pressed") == "false"
-    assert picture(either, "latency") != before
-    button.send_keys(Keys.SPACE)
-    assert picture(either, "latency") == before
+    put_out_and_on_again(either, lambda button: button.send_keys(Keys.SPACE))
 
 
 def test_a_drag_zooms_and_reset_undoes_it(either: Chrome) -> None:
