@@ -1,12 +1,11 @@
 """The comparison's and the history's pages in a real browser."""
 
 import base64
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from browsing import emulate, find, picture, put_out_and_on_again
-from report_examples import HOSTILE, example
+from report_examples import HOSTILE, example, history_lines
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -14,7 +13,6 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from pacemark.report import comparison_page, history
 from pacemark.results.compare import compare
-from pacemark.results.history import Line
 from pacemark.results.sides import Side, Sides
 from pacemark.results.statistics import percentile
 from pacemark.results.trends import trends
@@ -40,29 +38,11 @@ def shown(fresh: Chrome, sides: Sides, tmp_path: Path) -> Chrome:
     return fresh
 
 
-def runs(count: int) -> list[Line]:
-    """Of two versions of a gateway, the second slower by a third."""
-    first = datetime(2026, 1, 30, 10, tzinfo=UTC)
-    return [
-        Line(
-            run=f"rest_api_baseline/{number}",
-            workload="rest_api_baseline",
-            started=first + timedelta(days=number),
-            verdict="pass",
-            scale="ci",
-            gateway="1.0" if number < 12 else "1.1<script>",
-            kind="k",
-            total={"p50": 10.0, "p95": p95, "p99": p95 * 2, "error": 0.0, "throughput": 20.0},
-            labels={},
-        )
-        for number in range(count)
-        for p95 in [(100.0 if number < 12 else 133.0) + number % 3]
-    ]
-
-
 @pytest.fixture
 def past(fresh: Chrome, tmp_path: Path) -> Chrome:
-    history.write_page(tmp_path / "history.html", trends(runs(24)), 2, title="History")
+    history.write_page(
+        tmp_path / "history.html", trends(history_lines(24, "1.1<script>")), 2, title="History"
+    )
     fresh.get((tmp_path / "history.html").as_uri())
     return fresh
 
@@ -83,12 +63,12 @@ def test_a_history_draws_its_runs_and_the_change_between_two_versions(past: Chro
     live = find(past, "[data-chart=latency] .live")
     plot.send_keys(Keys.ARROW_LEFT)
     read = live.get_attribute("textContent")
-    assert read == "2026-02-22 10:00, 1.1<script>: p50 10 ms, p95 135 ms, p99 270 ms"
+    assert read == "2026-02-22 10:00, 1.1<script>: p50 10 ms, p95 135 ms, p99 300 ms"
 
 
 def test_a_change_point_is_drawn(fresh: Chrome, tmp_path: Path) -> None:
     """The same runs without the line that marks it are another picture."""
-    found = trends(runs(24))
+    found = trends(history_lines(24, "1.1<script>"))
     drawn = []
     for steps in (found[0].steps, []):
         trend = found[0].model_copy(update={"steps": steps})
@@ -99,7 +79,7 @@ def test_a_change_point_is_drawn(fresh: Chrome, tmp_path: Path) -> None:
 
 
 def test_a_history_of_one_run_is_a_page_too(fresh: Chrome, tmp_path: Path) -> None:
-    history.write_page(tmp_path / "history.html", trends(runs(1)), 0, title="History")
+    history.write_page(tmp_path / "history.html", trends(history_lines(1, "1.1")), 0, title="History")
     fresh.get((tmp_path / "history.html").as_uri())
     assert len(fresh.find_elements(By.CSS_SELECTOR, ".plot canvas")) == 3
     assert fresh.get_log("browser") == []

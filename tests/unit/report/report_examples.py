@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pacemark.results.digest import Digest
+from pacemark.results.history import Line
 from pacemark.results.judge import one_line
 from pacemark.results.record import (
     Chart,
@@ -81,6 +82,25 @@ def example(
     window = Window(from_s=load.ramp_up_s, to_s=seconds)
     summary = summarize(digest, window=window)
     return Run(_record(verdict, load, window, digest, summary), digest, summary)
+
+
+def history_lines(count: int, newer: str) -> list[Line]:
+    """Runs of two versions of a gateway, from the thirteenth on of the ``newer``, slower by a third."""
+    return [
+        Line(
+            run=f"rest_api_baseline/{number}",
+            workload="rest_api_baseline",
+            started=START + timedelta(days=number),
+            verdict="pass",
+            scale="ci",
+            gateway="1.0" if number < 12 else newer,
+            kind="k",
+            total={"p50": 10.0, "p95": p95, "p99": 300.0, "error": 0.0, "throughput": 20.0},
+            labels={},
+        )
+        for number in range(count)
+        for p95 in [(100.0 if number < 12 else 133.0) + number % 3]
+    ]
 
 
 def _due_times(load: Load) -> list[float]:

@@ -2,16 +2,14 @@
 
 import json
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from report_examples import HOSTILE, START, Run
+from report_examples import HOSTILE, Run, history_lines
 
 from pacemark.report import comparison_page
 from pacemark.report import history as history_page
 from pacemark.results.compare import compare
-from pacemark.results.history import Line
 from pacemark.results.sides import Side, Sides
 from pacemark.results.statistics import percentile
 from pacemark.results.trends import trends
@@ -58,21 +56,7 @@ def test_a_page_keeps_a_hostile_label_as_text_and_has_every_figure(hostile: Run,
 
 
 def test_a_history_draws_its_trend_with_marks_at_the_change_points() -> None:
-    lines = [
-        Line(
-            run=f"load_test/{n}",
-            workload="load_test",
-            started=START + timedelta(days=n),
-            verdict="pass",
-            scale="ci",
-            gateway=HOSTILE if n >= 12 else "1.0",
-            kind="k",
-            total={"p95": 130 + n % 3 if n >= 12 else 100 + n % 3},
-            labels={},
-        )
-        for n in range(24)
-    ]
-    page = history_page.page(trends(lines), 2, title="x")
+    page = history_page.page(trends(history_lines(24, HOSTILE)), 2, title="x")
     assert HOSTILE not in page
     assert "2 invalid runs left out" in page
     (view,) = _data(page)["views"]
