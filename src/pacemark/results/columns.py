@@ -80,19 +80,16 @@ class UnreadableError(Exception):
     """A value in the table cannot be read."""
 
 
-def read_columns(rows: pl.DataFrame, of_failed: Sequence[Texts] | None = None) -> Read:
+def read_columns(rows: pl.DataFrame) -> Read:
     """Samples from a table that has JMeter's columns, each as text or as what it stands for.
-
-    ``of_failed`` are the ``TEXTS`` of the rows that failed, where ``rows`` has none.
 
     Raises:
         UnreadableError: a value is none that its column may have.
     """
-    parents, in_parents = 0, tuple[tuple[str, int], ...]()
-    if of_failed is None:
-        rows, transactions = _without_parents(rows)
-        if parents := transactions.height:
-            in_parents = tuple(transactions.group_by("label").agg(pl.col("samples").sum()).iter_rows())
+    in_parents = tuple[tuple[str, int], ...]()
+    rows, transactions = _without_parents(rows)
+    if transactions.height:
+        in_parents = tuple(transactions.group_by("label").agg(pl.col("samples").sum()).iter_rows())
     numbers = {name: _number(rows, column, kind) for column, (name, kind) in NUMBERS.items()}
     variables = {name: _number(rows, name, kind, default=None) for name, kind in VARIABLES.items()}
     dated = rows.schema["timeStamp"] == pl.String
@@ -110,21 +107,22 @@ def read_columns(rows: pl.DataFrame, of_failed: Sequence[Texts] | None = None) -
     _require_all_values(table, rows)
     labels = table["label"].unique().cast(pl.String).to_list()
     has_failed = ~table["success"]
-    texts = texts_of(rows.filter(has_failed)) if of_failed is None else of_failed
     return Read(
         table=table.drop("success"),
         failed_at=np.flatnonzero(has_failed.to_numpy()),
-        kinds=_outcomes_of(texts),
+        kinds=_outcomes_of(_texts_of(rows, has_failed)),
         labels=labels,
-        parents=parents,
+        parents=transactions.height,
         in_parents=in_parents,
         remarks=tuple(_remarks(rows["timeStamp"])) if dated else (),
     )
 
 
-def texts_of(rows: pl.DataFrame) -> list[Texts]:
-    """The ``TEXTS`` of each row, empty where it has none."""
-    return list(rows.select(_text(rows, column).alias(name) for column, name in TEXTS.items()).iter_rows())
+def _texts_of(rows: pl.DataFrame, wanted: pl.Series) -> list[Texts]:
+    """The ``TEXTS`` of some of the rows, empty where one has none."""
+    none = [""] * int(wanted.sum())
+    given = (rows[name].filter(wanted).to_list() if name in rows.columns else none for name in TEXTS)
+    return [(code or "", message or "", failure or "") for code, message, failure in zip(*given, strict=True)]
 
 
 def _require_all_values(table: pl.DataFrame, rows: pl.DataFrame) -> None:
@@ -190,8 +188,8 @@ def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     none = pl.DataFrame(schema={"label": pl.String, "samples": pl.Int64})
     if "responseMessage" not in rows.columns:
         return rows, none
-    is_parent = rows["responseMessage"].str.starts_with(PARENT).fill_null(False)
-    if not is_parent.any():
+    is_parent = pl.col("responseMessage").str.starts_with(PARENT).fill_null(False)
+    if not rows.select(is_parent.any()).item():
         return rows, none
     named = pl.col("responseMessage").str.extract(_SUMMED_UP).cast(pl.Int64, strict=False).fill_null(0)
     return rows.filter(~is_parent), rows.filter(is_parent).select(_text(rows, "label"), samples=named)

@@ -6,31 +6,25 @@ A stretch that does not add up is read again record by record, to name the line 
 import codecs
 import csv
 import re
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from pacemark.errors import InputError
 from pacemark.results.columns import (
     DEFAULT_COLUMNS,
     NUMBERS,
-    PARENT,
     REQUIRED,
-    TEXTS,
     USED,
     VARIABLES,
     Read,
-    Texts,
     UnreadableError,
     read_columns,
     shown,
-    texts_of,
     value_fault,
 )
 
@@ -38,10 +32,8 @@ STRAY_QUOTE = "a quote is out of place, or a quoted field never ends"
 _STRAY_RETURN = "a carriage return stands within a line"
 _NO_TEXT = "is not UTF-8"
 _DELIMITERS = ",\t;|"
-_LINE_END = ord("\n")
-_FEW = 8
-"""Up to this part of a stretch's rows are looked up one by one."""
-_KEPT, _MORE = threading.local(), 1 << 16
+_NEAR = 1 << 19
+"""Bytes of a text that stay in a processor's cache."""
 _CUT = ("", "n", "nu", "nul")
 """What a last field that a kill cut off may be."""
 _AS_NUMBERS = {
@@ -94,6 +86,13 @@ class Header:
         return cls(columns, delimiter, raw)
 
 
+class _Marks(NamedTuple):
+    """Of a stretch: whether fields are quoted, and how many delimiters stand outside of quotes."""
+
+    are_quoted: bool
+    delimiters: int
+
+
 class CsvRows:
     """Reads stretches of whole records that stand under one header."""
 
@@ -115,12 +114,11 @@ class CsvRows:
         Raises:
             FaultError: a record cannot be read; it says which.
         """
-        if (delimiters := self._delimiters(stretch)) is None:
-            raise self._diagnosis(stretch, STRAY_QUOTE)
-        if self._are_numbers and (read := self._read_numbers(stretch, delimiters)):
+        marks = self._marks(stretch)
+        if self._are_numbers and (read := self._read_numbers(stretch, marks)):
             return read
         try:
-            return self._read_text(stretch, delimiters)
+            return self._read_text(stretch, marks)
         except (pl.exceptions.PolarsError, UnreadableError) as error:
             raise self._diagnosis(stretch, str(error).partition("\n")[0]) from None
 
@@ -139,76 +137,63 @@ class CsvRows:
         fields = self._fields(tail)
         return len(fields) == len(self.header.columns) and fields[-1] not in _CUT
 
-    def _delimiters(self, stretch: bytes) -> int | None:
-        """How many delimiters stand outside of quotes; None where quotes do not enclose whole fields, or a
-        carriage return outside of them ends no line.
+    def _marks(self, stretch: bytes) -> _Marks:
+        """What stands outside of quoted fields.
 
-        Polars would take such quotes for text, and may then take several rows for one field.
+        Polars would take quotes that enclose no whole field for text, and may then take several rows for one
+        field.
+
+        Raises:
+            FaultError: there are such quotes, or a carriage return outside of quotes ends no line.
         """
-        outside = self._quoted.sub(b"", stretch) if b'"' in stretch else stretch
-        if b'"' in outside or (b"\r" in outside and outside.count(b"\r") != outside.count(b"\r\n")):
-            return None
-        # Many times as fast as bytes.count where nearly each tenth byte is one.
-        return int(np.count_nonzero(_where(outside, ord(self.header.delimiter))))
+        outside, marks = stretch, b'"\r' + self.header.delimiter.encode()
+        quotes, returns, delimiters = _counts(stretch, marks)
+        if quotes:
+            outside = self._quoted.sub(b"", stretch)
+            strays, returns, delimiters = _counts(outside, marks)
+            if strays:
+                raise self._diagnosis(stretch, STRAY_QUOTE)
+        if returns and returns != outside.count(b"\r\n"):
+            raise self._diagnosis(stretch, _STRAY_RETURN)
+        return _Marks(quotes > 0, delimiters)
 
-    def _read_numbers(self, stretch: bytes, delimiters: int) -> Read | None:
+    def _read_numbers(self, stretch: bytes, marks: _Marks) -> Read | None:
         """As ``read``, where every value is a plain number or text; None where one is not."""
-        has_parents = PARENT.encode() in stretch
         try:
-            # Texts cost as much as all the rest, and are of use where a row failed or is a transaction's.
-            rows = self._table(stretch, USED if has_parents else USED - set(TEXTS), _AS_NUMBERS)
-            self._require_all_fields(rows, delimiters)
-            return read_columns(rows, None if has_parents else self._texts(stretch, ~rows["success"]))
-        except (pl.exceptions.PolarsError, UnreadableError, UnicodeDecodeError):
+            return read_columns(self._table(stretch, marks, _AS_NUMBERS))
+        except (pl.exceptions.PolarsError, UnreadableError):
             return None
 
-    def _texts(self, stretch: bytes, wanted: pl.Series) -> list[Texts]:
-        """Those of some rows."""
-        at = [self.header.columns.index(name) if name in self.header.columns else None for name in TEXTS]
-        count = int(wanted.sum())
-        if not count or not any(n is not None for n in at):
-            return [("", "", "")] * count
-        edges = np.zeros(1, dtype=np.int64)
-        if b'"' not in stretch and count * _FEW < len(wanted):
-            edges = np.append(edges, np.flatnonzero(_where(stretch, _LINE_END)) + 1)
-        if len(edges) != len(wanted) + 1:  # a row of several lines, or many rows
-            return texts_of(self._table(stretch, TEXTS, _AS_NUMBERS).filter(wanted))
-        some = wanted.arg_true().to_numpy().astype(np.int64)
-        mark, lines = self.header.delimiter.encode(), zip(edges[some], edges[some + 1], strict=True)
-        rows = (stretch[start:end].rstrip(b"\r\n").split(mark) for start, end in lines)
-        code, message, failure = at
-        return [(_text(row, code), _text(row, message), _text(row, failure)) for row in rows]
-
-    def _read_text(self, stretch: bytes, delimiters: int) -> Read:
-        rows, headers = self._table(stretch, USED, {}), 0
-        self._require_all_fields(rows, delimiters)
+    def _read_text(self, stretch: bytes, marks: _Marks) -> Read:
+        rows, headers = self._table(stretch, marks, {}), 0
         if (rows["timeStamp"] == "timeStamp").any():
             stretch, headers = self._without_headers(stretch)
-            rows = self._table(stretch, USED, {})
+            rows = self._table(stretch, self._marks(stretch), {})
         read = read_columns(rows)
         self._are_numbers = headers > 0
         return read._replace(headers=headers)
 
-    def _table(
-        self, stretch: bytes, wanted: Collection[str], kinds: Mapping[str, type[pl.DataType]]
-    ) -> pl.DataFrame:
-        """The wanted columns, each of its kind or text."""
+    def _table(self, stretch: bytes, marks: _Marks, kinds: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+        """The columns that are used, each of its kind or text.
+
+        Raises:
+            UnreadableError: a row is short or long. Polars fills up with nulls, and leaves out what is too
+                much.
+        """
         columns = self.header.columns
-        at = {name: str(i) for i, name in enumerate(columns) if name in wanted}
-        schema = {str(i): kinds.get(name, pl.String) for i, name in enumerate(columns)}
+        at = {name: str(i) for i, name in enumerate(columns) if name in USED}
         parsed = pl.scan_csv(
             stretch,
             separator=self.header.delimiter,
+            quote_char='"' if marks.are_quoted else None,
             has_header=False,
-            schema=schema,
+            schema={str(i): kinds.get(name, pl.String) for i, name in enumerate(columns)},
             null_values={at[name]: "null" for name in VARIABLES if name in at} if kinds else None,
         )
-        return parsed.select(pl.col(number).alias(name) for name, number in at.items()).collect()
-
-    def _require_all_fields(self, rows: pl.DataFrame, delimiters: int) -> None:
-        """That no row is short or long: Polars fills up with nulls, and leaves out what is too much."""
-        if delimiters != rows.height * (len(self.header.columns) - 1):
+        rows = parsed.select(pl.col(number).alias(name) for name, number in at.items()).collect()
+        if marks.delimiters != rows.height * (len(columns) - 1):
             raise UnreadableError("a row is too short or too long")
+        return rows
 
     def _without_headers(self, stretch: bytes) -> tuple[bytes, int]:
         """The stretch without repeated headers, and how many there were: not those within a quoted text."""
@@ -272,7 +257,7 @@ def end_of_records(block: bytes) -> int:
     Empty lines after it stay behind: at the end of the file they are nothing, elsewhere a fault.
     """
     end = block.rfind(b"\n") + 1
-    quotes = block.count(b'"', 0, end) if b'"' in block else 0
+    (quotes,) = _counts(block[:end], b'"')
     while end and quotes % 2:
         opening = block.rfind(b'"', 0, end)
         before = block.rfind(b"\n", 0, opening) + 1
@@ -282,16 +267,11 @@ def end_of_records(block: bytes) -> int:
     return 0 if block[:end] in (b"\n", b"\r\n") else end
 
 
-def _where(text: bytes, byte: int) -> NDArray[np.bool_]:
-    """Where it stands in a text, until the thread asks again: new memory would cost more than looking."""
-    kept: NDArray[np.bool_] | None = getattr(_KEPT, "memory", None)
-    if kept is None or len(kept) < len(text):
-        kept = _KEPT.memory = np.empty(len(text) + _MORE, dtype=np.bool_)
-    return np.equal(np.frombuffer(text, dtype=np.uint8), byte, out=kept[: len(text)])
-
-
-def _text(row: Sequence[bytes], at: int | None) -> str:
-    return "" if at is None else str(row[at], "utf-8")
+def _counts(text: bytes, marks: bytes) -> list[int]:
+    """How often each mark stands in a text: faster than bytes.count, and other threads can go on."""
+    values = np.frombuffer(text, dtype=np.uint8)
+    near = [values[at : at + _NEAR] for at in range(0, len(values), _NEAR)]
+    return [sum(int(np.count_nonzero(part == mark)) for part in near) for mark in marks]
 
 
 def _split(text: str, delimiter: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ MOST_SLICES = 3600
 # A sample is written when it ends: slices this far behind the newest start are counted and put aside. Those
 # that come later all the same are counted in at the end.
 _OPEN_MS = 20_000
-# Counted at once: fewer cost more work on what stays open, more cost memory (some 50 bytes each).
+# Counted at once: fewer cost more work on what stays open, more cost memory (some 100 bytes each).
 _BATCH = 400_000
 
 
@@ -39,7 +39,8 @@ class Tally:
         self.slice_s = SLICES_S[0]
         self._latest_ms = 0
         self._waiting: list[pl.DataFrame] = []
-        self._rows, self._enough = 0, _BATCH
+        self._rows = 0
+        self._open = no_cells()
         self._closed: list[bytes] = []
         self._heights: list[int] = []
         self._edges = [0]
@@ -72,8 +73,9 @@ class Tally:
             return
         self._waiting.append(samples)
         self._rows += samples.height
-        if self._rows >= self._enough:
-            self._count_up_to(self._latest_ms - _OPEN_MS)
+        if self._rows >= _BATCH:
+            self._count()
+            self._close(self._latest_ms - _OPEN_MS)
 
     @property
     def is_dense(self) -> bool:
@@ -82,49 +84,52 @@ class Tally:
 
     def tables(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """All cells and sums, sorted; nothing can be added after it."""
-        self._count_up_to(None)
+        self._count()
         late = add_cells([no_cells(), *self._late])
         parts, ranges = [], zip(self._edges, self._edges[1:], strict=False)
         for packed, (start, end) in zip(self._closed, ranges, strict=True):
             mine = late.filter(pl.col("slice").is_between(start, end, closed="left"))
             part = _unpacked(packed)
             parts.append(add_cells([part, mine]) if mine.height else part)
-        parts.append(late.filter(pl.col("slice") >= self._edges[-1]))
-        self._closed, self._late = [], []
+        parts.append(add_cells([self._open, late.filter(pl.col("slice") >= self._edges[-1])]))
+        self._closed, self._late, self._open = [], [], no_cells()
         found, sums, self.slice_s = bounded(pl.concat(parts), add_sums(self._sums), self.slice_s)
         return found, sums
 
-    def _count_up_to(self, end_ms: int | None) -> None:
-        """Count what waits and started before ``end_ms``; all of it when that is None."""
-        rows = pl.concat(self._waiting)
+    def _count(self) -> None:
+        """Count what waits: in slices that are open, or came too late for theirs."""
+        if not self._waiting:
+            return
         origin_ms = self.origin_ms if self.origin_ms is not None else self.earliest_ms
         assert origin_ms is not None
         self.origin_ms = origin_ms
         if (wider_s := _width_for(self._latest_ms - origin_ms)) > self.slice_s:
             self._widen(wider_s)
-        width_ms = 1000 * self.slice_s
-        rows = rows.with_columns(slice=((pl.col("start_ms") - origin_ms) // width_ms).cast(pl.Int32))
-        last = (self._latest_ms - origin_ms) // width_ms + 1
-        edge = last if end_ms is None else (end_ms - origin_ms) // width_ms
-        edge = max(edge, self._edges[-1])
-        self._close(rows.filter(pl.col("slice") < edge), edge)
-        self._waiting = [rows.filter(pl.col("slice") >= edge).drop("slice")]
-        self._rows = self._waiting[0].height
-        self._enough = max(_BATCH, 2 * self._rows)
+        rows = pl.concat(self._waiting).with_columns(
+            slice=((pl.col("start_ms") - origin_ms) // (1000 * self.slice_s)).cast(pl.Int32),
+            response_ms=pl.col("elapsed_ms") + pl.col("late_ms"),
+        )
+        self._waiting, self._rows = [], 0
+        self._sums.append(_sums_of(rows))
+        late, found = _split(count_cells(rows), self._edges[-1])
+        if late.height:
+            self._late.append(late)
+        if self._open.height:
+            # Most slices are new: only the others are added up.
+            again, new = _split(found, cast(int, self._open["slice"][-1]) + 1)
+            found = pl.concat([add_cells([self._open, again]), new])
+        self._open = found
         # All cells are no fewer than those counted: what comes can only make slices wider still.
         for wider_s in wider_than(self.slice_s):
-            if sum(self._heights) > cells.MOST_CELLS:
+            if sum(self._heights) + self._open.height > cells.MOST_CELLS:
                 self._widen(wider_s)
 
-    def _close(self, rows: pl.DataFrame, edge: int) -> None:
-        self._sums.append(_sums_of(rows))
-        rows = rows.with_columns(response_ms=pl.col("elapsed_ms") + pl.col("late_ms"))
-        start = self._edges[-1]
-        late = rows.filter(pl.col("slice") < start)
-        if late.height:
-            self._late.append(count_cells(late))
-            rows = rows.filter(pl.col("slice") >= start)
-        self._put_aside(count_cells(rows))
+    def _close(self, before_ms: int) -> None:
+        """Put the slices aside that end before it."""
+        assert self.origin_ms is not None
+        edge = max((before_ms - self.origin_ms) // (1000 * self.slice_s), self._edges[-1])
+        part, self._open = _split(self._open, edge)
+        self._put_aside(part)
         self._edges.append(edge)
 
     def _put_aside(self, part: pl.DataFrame) -> None:
@@ -135,6 +140,7 @@ class Tally:
         factor, self.slice_s = wider_s // self.slice_s, wider_s
         self._sums = [add_sums([widened(part, factor) for part in self._sums])]
         self._late = [widened(part, factor) for part in self._late]
+        self._open = add_cells([widened(self._open, factor)])
         self._edges = [edge // factor for edge in self._edges]
         parts, self._closed, self._heights = self._closed, [], []
         rest = no_cells()
@@ -151,6 +157,12 @@ class Tally:
 def _width_for(span_ms: int) -> int:
     """The width of slices, in seconds, that the time between the first and the last start asks for."""
     return next((width for width in SLICES_S if span_ms < 1000 * MOST_SLICES * width), SLICES_S[-1])
+
+
+def _split(found: pl.DataFrame, edge: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Sorted cells of the slices before ``edge``, and of those from there on."""
+    at = found["slice"].search_sorted(edge)
+    return found[:at], found[at:]
 
 
 def _packed(part: pl.DataFrame) -> bytes:
