@@ -23,7 +23,8 @@ NUMBERS = {
 # Sample variables of Pacemark's plans: how late a request started, and whether a thread was idle for it.
 # JMeter writes "null" where a variable is not set.
 VARIABLES = {"late_ms": pl.Int32, "waited": pl.Int8}
-USED = {*REQUIRED, *TEXTS, *NUMBERS, *VARIABLES}
+USED = frozenset({*REQUIRED, *TEXTS, *NUMBERS, *VARIABLES})
+THREAD = "threadName"
 PARENT = "Number of samples in transaction : "
 """How the responseMessage of a Transaction Controller's row begins."""
 _SUMMED_UP = f"^{PARENT}(\\d+)"
@@ -102,6 +103,7 @@ def read_columns(rows: pl.DataFrame) -> Read:
         label=_text(rows, "label").cast(pl.Categorical),
         **numbers,
         **variables,
+        **({"thread": _text(rows, THREAD)} if THREAD in rows.columns else {}),
         success=success,
     )
     _require_all_values(table, rows)

@@ -6,7 +6,7 @@ A stretch that does not add up is read again record by record, to name the line 
 import codecs
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -94,10 +94,12 @@ class _Marks(NamedTuple):
 
 
 class CsvRows:
-    """Reads stretches of whole records that stand under one header."""
+    """Reads stretches of whole records that stand under one header: the columns that are ``USED``, and more
+    where ``also`` names them."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, also: Collection[str] = ()) -> None:
         self.header = header
+        self._wanted = USED.union(also)
         mark = re.escape(header.delimiter.encode())
         field = rb'(?:"(?:[^"]|"")*+"|[^"\r\n' + mark + rb"]*+)"
         self._field = re.compile(rb"(?:^|" + mark + rb")(" + field + rb")")
@@ -181,7 +183,7 @@ class CsvRows:
                 much.
         """
         columns = self.header.columns
-        at = {name: str(i) for i, name in enumerate(columns) if name in USED}
+        at = {name: str(i) for i, name in enumerate(columns) if name in self._wanted}
         parsed = pl.scan_csv(
             stretch,
             separator=self.header.delimiter,

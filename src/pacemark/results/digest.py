@@ -21,7 +21,7 @@ from pacemark.results.cells import (
     no_sums,
     widened,
 )
-from pacemark.results.jtl import Jtl
+from pacemark.results.jtl import Jtl, parts_note
 from pacemark.results.record import Window
 from pacemark.results.tally import Tally
 
@@ -99,9 +99,15 @@ class Digest:
         if tally.is_empty:
             raise _no_samples(jtl)
         cells, sums = tally.tables()
+        noticed = []
+        if parts := jtl.sub_results():
+            is_part = pl.col("label").cast(pl.String).is_in(sorted(parts))
+            noticed.append(parts_note(int(cells.filter(is_part)["count"].sum())))
+            cells, sums = cells.filter(~is_part), sums.filter(~is_part)
         assert tally.origin_ms is not None
         seconds = (tally.end_ms - tally.origin_ms) / 1000
-        dense = [wide_note(tally.slice_s)] if tally.is_dense else []
+        if tally.is_dense:
+            noticed.append(wide_note(tally.slice_s))
         return cls(
             cells=cells,
             start_ms=tally.origin_ms,
@@ -111,7 +117,7 @@ class Digest:
             seconds=seconds,
             absent=jtl.absent,
             parents=jtl.parents,
-            notes=(*jtl.notes, *_gaps(sums, tally.slice_s), *dense),
+            notes=(*jtl.notes, *_gaps(sums, tally.slice_s), *noticed),
             sums=sums,
         )
 

@@ -8,7 +8,7 @@ import gzip
 import os
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -17,8 +17,9 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
-from pacemark.results.columns import NUMBERS, Read, UnreadableError, read_columns, shown
+from pacemark.results.columns import NUMBERS, THREAD, Read, UnreadableError, read_columns, shown
 from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records, whole_text
+from pacemark.results.sub_results import sub_results
 from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
 MOST_LABELS = 10_000
@@ -53,13 +54,17 @@ class Jtl:
     ``notes`` says what was left out and how values were taken, ``parents`` how many rows of transactions.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Collection[str] = ()) -> None:
         """Open ``path`` and read its first line.
+
+        Args:
+            also: columns of a CSV that are read too; ``THREAD`` comes as ``thread``.
 
         Raises:
             InputError: the file cannot be read, or is no JTL.
         """
         self.path = path
+        self._parts: set[str] = set()
         start = self._read_at(0, 4096)
         _refuse_other_kinds(path, start)
         self.is_xml = start.removeprefix(_BOM).lstrip().startswith(_XML)
@@ -67,7 +72,7 @@ class Jtl:
             raw = self._read_at(0, _LONGEST_HEADER_BYTES).partition(b"\n")[0]
             first_line = len(raw) + 1
             self.header = Header.parse(raw.removeprefix(_BOM).rstrip(b"\r"), path)
-            self._rows = CsvRows(self.header)
+            self._rows = CsvRows(self.header, also)
             self._first_byte = first_line if self.header.raw else len(raw) - len(raw.removeprefix(_BOM))
         self._start_over()
 
@@ -127,6 +132,19 @@ class Jtl:
         for stretch in self._stretches(ended=True):
             yield stretch.text
 
+    def sub_results(self) -> set[str]:
+        """The labels that are sub-results: what ``samples`` of a CSV cannot tell, and has counted.
+
+        Where labels look like it the file is read again.
+
+        Raises:
+            InputError: as ``samples``.
+        """
+        numbered = {} if self.is_xml or THREAD not in self.header.columns else self._numbered()
+        if numbered:
+            self._parts = sub_results(Jtl(self.path, also=[THREAD]).samples(), numbered)
+        return self._parts
+
     def _start_over(self) -> None:
         self.parents = self._headers = self._nested = self._samples = 0
         self._in_parents: Counter[str] = Counter()
@@ -134,6 +152,7 @@ class Jtl:
         self._partial = ""
         self._outcomes: set[str] = {outcomes.OK}
         self._labels: set[str] = set()
+        self._parts = set()
         self._remarks: dict[str, None] = {}
         self._xml_columns: set[str] = set()
 
@@ -153,7 +172,7 @@ class Jtl:
         if self.parents:
             yield f"{self.parents} rows of Transaction Controllers left out: {self._summed_up()}"
         if self._nested:
-            yield f"{self._nested} sub-results left out: the samples that they are part of have their time"
+            yield parts_note(self._nested)
             if "responseMessage" not in self._xml_columns:
                 yield (
                     "without response messages (rm) a Transaction Controller cannot be told from a sample: "
@@ -163,10 +182,10 @@ class Jtl:
             yield "no header line: read in the order that JMeter writes by default"
         if not self.is_xml and "responseMessage" not in self.header.columns:
             yield "without a responseMessage column, rows of Transaction Controllers count as samples"
-        if not self.is_xml and (part := self._part_of_a_sample()):
+        if not self.is_xml and (numbered := self._numbered().keys() - self._parts):
             yield (
-                f"rows such as {shown(part)} count as samples: JMeter names sub-results so (save with "
-                "jmeter.save.saveservice.subresults=false, or as XML)"
+                f"rows such as {shown(min(numbered))} count as samples: JMeter names sub-results so (save "
+                "with jmeter.save.saveservice.subresults=false, or as XML)"
             )
         yield from self._remarks
 
@@ -181,10 +200,14 @@ class Jtl:
             "'Generate parent sample', or save as XML)"
         )
 
-    def _part_of_a_sample(self) -> str | None:
-        """A label that is another's with a number: what nothing else in a CSV tells of a sub-result."""
-        numbered = (label for label in sorted(self._labels) if label.rpartition("-")[2].isdecimal())
-        return next((label for label in numbered if label.rpartition("-")[0] in self._labels), None)
+    def _numbered(self) -> dict[str, str]:
+        """Labels that are another's with a number, as JMeter names sub-results, and that other."""
+        split = {label: label.rpartition("-") for label in self._labels}
+        return {
+            label: whole
+            for label, (whole, _, number) in split.items()
+            if number.isdecimal() and whole in self._labels
+        }
 
     def _csv_reads(self, ended: bool) -> Iterator[Read]:
         """The stretches as samples, in order; some are read ahead, while the caller works on the last."""
@@ -299,6 +322,11 @@ class Jtl:
 
     def _at(self, line: int, what: str) -> InputError:
         return InputError(f"{self.path}, line {line}: {what}", _MEND)
+
+
+def parts_note(count: int) -> str:
+    """What is said of sub-results."""
+    return f"{count} sub-results left out: the samples that they are part of have their time"
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:

@@ -336,6 +336,48 @@ def test_rows_that_are_named_as_parts_of_others_are_pointed_at(tmp_path: Path) -
     assert note.startswith("rows such as 'GET /tools-0' count as samples: JMeter names sub-results so")
 
 
+def _on(thread: str, label: str, start_ms: int, elapsed_ms: int) -> str:
+    return f"{T0 + start_ms},{elapsed_ms},{label},200,OK,{thread},true,,420,4,0"
+
+
+THREADED = COLUMNS.replace("responseMessage", "responseMessage,threadName")
+
+
+@pytest.mark.parametrize("stretch_bytes", [100, 1 << 20])
+@pytest.mark.parametrize("parts_first", [False, True])
+def test_what_ran_within_another_sample_of_its_thread_is_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int, parts_first: bool
+) -> None:
+    monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
+    rows = []
+    for at_ms in range(0, 1000, 100):
+        for thread in ("users 1-1", "users 1-2"):
+            group = [
+                _on(thread, "GET /x", at_ms, 20),
+                # By a clock that is a millisecond off.
+                _on(thread, "GET /x-0", at_ms - 1, 5),
+                _on(thread, "GET /x-1", at_ms + 5, 16),
+                _on(thread, "GET /x-1-0", at_ms + 20, 0),
+            ]
+            rows += reversed(group) if parts_first else group
+            rows += [_on(thread, "GET /v", at_ms + 20, 1), _on(thread, "GET /v-2", at_ms + 21, 0)]
+    digest = Digest.from_jtl(_write(tmp_path, "\n".join([THREADED, *rows, ""])))
+    # Samples of 0 ms at the end of another may have followed it.
+    assert digest.labels == ("GET /v", "GET /v-2", "GET /x", "GET /x-1-0")
+    assert digest.count == 80
+    counting, left_out = digest.notes
+    assert counting.startswith("rows such as 'GET /v-2' count as samples")
+    assert left_out.startswith("40 sub-results left out")
+
+
+def test_what_ran_beside_another_sample_is_no_part_of_it(tmp_path: Path) -> None:
+    within = [_on("users 1-1", "GET /x", 0, 20), _on("users 1-1", "GET /x-0", 5, 5)]
+    for other in (_on("users 1-2", "GET /x-0", 30, 5), _on("users 1-1", "GET /x-0", 15, 8)):
+        digest = Digest.from_jtl(_write(tmp_path, "\n".join([THREADED, *within, other, ""])))
+        assert digest.count == 3
+        assert digest.notes[0].startswith("rows such as 'GET /x-0' count as samples")
+
+
 def test_a_million_labels_are_refused_with_a_remedy(tmp_path: Path) -> None:
     rows = "".join(f"1769767201000,1,GET /tools/{number},200,OK,true,,1,1,0\n" for number in range(1_000_000))
     refusal = _refusal(_write(tmp_path, f"{COLUMNS}\n{rows}"))
