@@ -8,7 +8,7 @@ import sys
 # it is short of memory: it is to give it back, but not so soon that it must ask for it again. And it has
 # several arenas, each with memory of its own that others have to ask the system for: with one, 5 million rows
 # (`benchmarks/digest.py`) cost half the faults.
-_ALLOCATOR = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:1"
+_ALLOCATOR = "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,narenas:1"
 # No algebra here is large, and numpy's threads for it spin.
 _BLAS_THREADS = "1"
 

@@ -30,7 +30,7 @@ _LONGEST_RECORD_BYTES = 64 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
 _AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 """Stretches that are read at the same time; each takes some 20 MB."""
-_AHEAD = 8
+_AHEAD = 6
 """Stretches whose samples wait, some 3 MB each, while the caller works on the last."""
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
