@@ -94,7 +94,7 @@ def no_sums() -> pl.DataFrame:
     return pl.DataFrame(schema=SUM_SCHEMA)
 
 
-class _Digit(NamedTuple):
+class _Field(NamedTuple):
     """A column as bits of the number that stands for a cell: 0 is null, else value - ``least`` + 1."""
 
     name: str
@@ -107,8 +107,8 @@ class _Digit(NamedTuple):
 class _Packing:
     """Cells as whole numbers of 63 bits: in the same order, and sorted and counted ten times as fast."""
 
-    def __init__(self, digits: Sequence[_Digit]) -> None:
-        self.digits = digits
+    def __init__(self, fields: Sequence[_Field]) -> None:
+        self.fields = fields
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> "_Packing":
@@ -118,14 +118,14 @@ class _Packing:
             *(pl.col(name).min().cast(pl.Int64).alias(f"{name} from") for name in plain),
             *(pl.col(name).max().cast(pl.Int64).alias(f"{name} to") for name in plain),
         ).row(0, named=True)
-        digits = []
+        fields = []
         for name in plain:
             least, most = bounds[f"{name} from"] or 0, bounds[f"{name} to"] or 0
-            digits.append(_Digit(name, least, (most - least + 1).bit_length()))
+            fields.append(_Field(name, least, (most - least + 1).bit_length()))
         for name in _NAMES:
             names = tuple(sorted(table[name].unique().cast(pl.String).to_list()))
-            digits.append(_Digit(name, 0, len(names).bit_length(), names))
-        return cls(digits)
+            fields.append(_Field(name, 0, len(names).bit_length(), names))
+        return cls(fields)
 
     def counted(self, samples: pl.DataFrame) -> pl.DataFrame:
         if not self._fits:
@@ -146,20 +146,20 @@ class _Packing:
 
     @property
     def _fits(self) -> bool:
-        return sum(digit.bits for digit in self.digits) <= _MOST_BITS
+        return sum(field.bits for field in self.fields) <= _MOST_BITS
 
     def _packed(self, table: pl.DataFrame) -> NDArray[np.int64]:
         numbers = np.zeros(table.height, dtype=np.int64)
-        for digit in self.digits:
-            numbers <<= digit.bits
-            numbers |= _values(table[digit.name], digit)
+        for field in self.fields:
+            numbers <<= field.bits
+            numbers |= _values(table[field.name], field)
         return numbers
 
     def _unpacked(self, numbers: NDArray[np.int64], count: NDArray[np.int64]) -> pl.DataFrame:
         columns = {"count": pl.Series(count)}
-        for digit in reversed(self.digits):
-            columns[digit.name] = _column(numbers & ((1 << digit.bits) - 1), digit)
-            numbers = numbers >> digit.bits
+        for field in reversed(self.fields):
+            columns[field.name] = _column(numbers & ((1 << field.bits) - 1), field)
+            numbers = numbers >> field.bits
         return pl.DataFrame(columns).select(list(CELL_SCHEMA))
 
 
@@ -168,11 +168,11 @@ def _starts(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)
 
 
-def _values(column: pl.Series, digit: _Digit) -> NDArray[np.int64]:
-    if digit.names:
+def _values(column: pl.Series, field: _Field) -> NDArray[np.int64]:
+    if field.names:
         codes: NDArray[np.uint32] = column.to_physical().to_numpy()
-        return _places(digit.names)[codes]
-    values = column.cast(pl.Int64) - (digit.least - 1)
+        return _places(field.names)[codes]
+    values = column.cast(pl.Int64) - (field.least - 1)
     known: NDArray[np.int64] = (values.fill_null(0) if values.null_count() else values).to_numpy()
     return known
 
@@ -185,9 +185,11 @@ def _places(names: Sequence[str]) -> NDArray[np.int64]:
     return places
 
 
-def _column(values: NDArray[np.int64], digit: _Digit) -> pl.Series:
-    if digit.names:
-        return pl.Series(digit.names, dtype=pl.Categorical).gather(values - 1)
+def _column(values: NDArray[np.int64], field: _Field) -> pl.Series:
+    if field.names:
+        return pl.Series(field.names, dtype=pl.Categorical).gather(values - 1)
     unknown = values == 0
-    known = pl.Series(values + (digit.least - 1)).cast(KEYS[digit.name])
-    return known.set(pl.Series(unknown), None) if unknown.any() else known
+    known = pl.Series(values + (field.least - 1))
+    if unknown.any():
+        known = known.set(pl.Series(unknown), None)
+    return known.cast(KEYS[field.name])

@@ -100,10 +100,10 @@ def read_columns(rows: pl.DataFrame) -> Read:
     if rows.schema["success"] == pl.String:
         success = success.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
     table = rows.select(
-        label=_text(rows, "label").cast(pl.Categorical),
+        label=_text("label").cast(pl.Categorical),
         **numbers,
         **variables,
-        **({"thread": _text(rows, THREAD)} if THREAD in rows.columns else {}),
+        **({"thread": _text(THREAD)} if THREAD in rows.columns else {}),
         success=success,
     )
     _require_all_values(table, rows)
@@ -194,11 +194,11 @@ def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     if not rows.select(is_parent.any()).item():
         return rows, none
     named = pl.col("responseMessage").str.extract(_SUMMED_UP).cast(pl.Int64, strict=False).fill_null(0)
-    return rows.filter(~is_parent), rows.filter(is_parent).select(_text(rows, "label"), samples=named)
+    return rows.filter(~is_parent), rows.filter(is_parent).select(_text("label"), samples=named)
 
 
-def _text(rows: pl.DataFrame, column: str) -> pl.Expr:
-    return pl.col(column).fill_null("") if column in rows.columns else pl.lit("")
+def _text(column: str) -> pl.Expr:
+    return pl.col(column).fill_null("")
 
 
 def _number(

@@ -98,9 +98,9 @@ class Digest:
         """
         if tally.is_empty:
             raise _no_samples(jtl)
+        parts, noticed = jtl.sub_results(), []
         cells, sums = tally.tables()
-        noticed = []
-        if parts := jtl.sub_results():
+        if parts:
             is_part = pl.col("label").cast(pl.String).is_in(sorted(parts))
             noticed.append(parts_note(int(cells.filter(is_part)["count"].sum())))
             cells, sums = cells.filter(~is_part), sums.filter(~is_part)

@@ -1,4 +1,4 @@
-"""The digest of a run that is not over: counted from what JMeter has written so far, each byte read once."""
+"""The digest of a run that is not over: counted from what JMeter has written so far."""
 
 from pathlib import Path
 
@@ -52,8 +52,8 @@ class GrowingDigest:
         """The digest, now that nothing more will be written.
 
         A sample that started before all of the first hundred thousands, and ended long after them, moves the
-        instant from which all is counted; and Ctrl-C can end a look between reading and counting. Then, and
-        only then, the file is read a second time.
+        instant from which all is counted; Ctrl-C can end a look between reading and counting; and labels may
+        look like those of sub-results. Then, and only then, the file is read a second time.
 
         Raises:
             InputError: as ``Digest.from_jtl``.

@@ -64,7 +64,6 @@ class Jtl:
             InputError: the file cannot be read, or is no JTL.
         """
         self.path = path
-        self._parts: set[str] = set()
         start = self._read_at(0, 4096)
         _refuse_other_kinds(path, start)
         self.is_xml = start.removeprefix(_BOM).lstrip().startswith(_XML)
@@ -140,8 +139,9 @@ class Jtl:
         Raises:
             InputError: as ``samples``.
         """
-        numbered = {} if self.is_xml or THREAD not in self.header.columns else self._numbered()
-        if numbered:
+        # Without messages a Transaction Controller looks like a sample, and what it holds ran within it.
+        tells = not self.is_xml and {THREAD, "responseMessage"} <= set(self.header.columns)
+        if tells and (numbered := self._numbered()):
             self._parts = sub_results(Jtl(self.path, also=[THREAD]).samples(), numbered)
         return self._parts
 
@@ -206,7 +206,7 @@ class Jtl:
         return {
             label: whole
             for label, (whole, _, number) in split.items()
-            if number.isdecimal() and whole in self._labels
+            if whole and number.isdecimal() and whole in self._labels
         }
 
     def _csv_reads(self, ended: bool) -> Iterator[Read]:

@@ -22,8 +22,8 @@ from pacemark.results.cells import (
 
 MOST_SLICES = 3600
 """Up to which a run has slices of each width: an hour those of 1 s, ten hours those of 10 s."""
-# A sample is written when it ends: slices this far behind the newest start are counted and put aside. Those
-# that come later all the same are counted in at the end.
+# A sample is written when it ends: slices this far behind the newest start are put aside. What comes later all
+# the same is added at the end.
 _OPEN_MS = 20_000
 # Counted at once: fewer cost more work on what stays open, more cost memory (some 100 bytes each).
 _BATCH = 400_000
@@ -140,7 +140,6 @@ class Tally:
         factor, self.slice_s = wider_s // self.slice_s, wider_s
         self._sums = [add_sums([widened(part, factor) for part in self._sums])]
         self._late = [widened(part, factor) for part in self._late]
-        self._open = add_cells([widened(self._open, factor)])
         self._edges = [edge // factor for edge in self._edges]
         parts, self._closed, self._heights = self._closed, [], []
         rest = no_cells()
@@ -150,8 +149,7 @@ class Tally:
             goes_on = pl.col("slice") >= end
             rest = part.filter(goes_on)
             self._put_aside(part.filter(~goes_on))
-        if rest.height:
-            self._late.append(rest)
+        self._open = add_cells([rest, widened(self._open, factor)])
 
 
 def _width_for(span_ms: int) -> int:

@@ -59,6 +59,11 @@ _LEVEL = re.compile(
     re.IGNORECASE,
 )
 
+_LEVEL_WITHIN = 200
+_SLOW = re.compile(r"\bLOG:\s+(?:duration: [\d.]+ ms|process \d+ still waiting for )")
+"""PostgreSQL's words for a statement that took long (``log_min_duration_statement``), or waits for a lock
+(``log_lock_waits``): to it they are no warnings, to who looks for what was slow they are."""
+
 
 @dataclass(frozen=True)
 class LogLine:
@@ -115,7 +120,9 @@ def gathered(lines: Iterable[str], service: str) -> Iterator[LogLine]:
 
 
 def level_of(text: str) -> Level:
-    """The level that a message begins with; INFO where it names none."""
+    """The level that a message begins with; INFO where it names none; WARNING of what PostgreSQL found slow."""
+    if _SLOW.search(text, 0, _LEVEL_WITHIN):
+        return "WARNING"
     match = _LEVEL.match(text)
     return _LEVELS[match["level"].upper()] if match else "INFO"
 

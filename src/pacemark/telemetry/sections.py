@@ -9,7 +9,7 @@ from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series
 from pacemark.telemetry.queries import BY_NAME, QUERIES
 from pacemark.telemetry.query import Query
 from pacemark.telemetry.recorder import Telemetry
-from pacemark.telemetry.saturation import Saturation
+from pacemark.telemetry.saturation import Saturation, symptoms
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 
 CHART_POINTS = 480
@@ -107,9 +107,13 @@ def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
 
 
 def nothing_of(telemetry: Telemetry, end_s: float) -> str:
-    """That nothing is known to have gone past its limit, and of what it is not known."""
+    """That no resource is known to have gone past its limit, what symptoms did all the same, and of what it is
+    not known."""
     unknown = not_known(telemetry)
     text = "nothing that was recorded of the system went past its limit"
+    if found := symptoms(telemetry, until_s=end_s):
+        text = "no resource went past its limit, as far as was recorded, but the gateway itself did: "
+        text += "; ".join(map(one_line, found))
     if end_s < telemetry.rate_s:
         text += f"; rates look back {telemetry.rate_s:g} s, further than this load was long"
     if not unknown:

@@ -101,7 +101,7 @@ def counted(url: str, streams: str, until_s: float | None = None) -> int:
             headers={"Authorization": f"Bearer {token}"} if token else {},
         )
         (sample,) = answer.json()["data"]["result"]
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, ValueError, KeyError):
         return 0
     return int(sample["value"][1])
 

@@ -370,6 +370,25 @@ def test_what_ran_within_another_sample_of_its_thread_is_a_part_of_it(
     assert left_out.startswith("40 sub-results left out")
 
 
+def test_what_a_transaction_holds_is_no_part_where_nothing_tells_of_transactions(tmp_path: Path) -> None:
+    head = THREADED.replace("responseMessage,", "")
+    rows = [
+        _on("users 1-1", label, at_ms, ms).replace(",OK,", ",")
+        for at_ms in (0, 100)
+        for label, at_ms, ms in (("Buy", at_ms, 60), ("Buy-1", at_ms, 30), ("Buy-2", at_ms + 30, 30))
+    ]
+    assert Digest.from_jtl(_write(tmp_path, "\n".join([head, *rows, ""]))).labels == ("Buy", "Buy-1", "Buy-2")
+
+
+def test_where_threads_share_a_name_or_have_none_nothing_is_a_part(tmp_path: Path) -> None:
+    """As in a file that was put together from several engines'."""
+    for thread, others in (("users 1-1", [_on("users 1-1", "GET /x", 10, 50)]), ("", [])):
+        rows = [_on(thread, "GET /x", 0, 20), _on(thread, "GET /x-0", 5, 5), *others]
+        digest = Digest.from_jtl(_write(tmp_path, "\n".join([THREADED, *rows, ""])))
+        assert digest.labels == ("GET /x", "GET /x-0")
+        assert digest.notes[0].startswith("rows such as 'GET /x-0' count as samples")
+
+
 def test_what_ran_beside_another_sample_is_no_part_of_it(tmp_path: Path) -> None:
     within = [_on("users 1-1", "GET /x", 0, 20), _on("users 1-1", "GET /x-0", 5, 5)]
     for other in (_on("users 1-2", "GET /x-0", 30, 5), _on("users 1-1", "GET /x-0", 15, 8)):

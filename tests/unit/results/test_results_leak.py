@@ -154,7 +154,9 @@ def test_the_section_is_the_requests_table() -> None:
     assert {row[2] for row in section.rows} == {12}
     assert "P95:" in section.summary
     assert "Connections: +0 % (+0 to +0 %)" in section.summary
-    memory_chart, p95_chart = section.charts
+    memory_chart, connections_chart, p95_chart = section.charts
+    assert [series.name for series in connections_chart.series] == ["gateway"]
+    assert set(connections_chart.series[0].values) - {None} == {12}
     assert [series.name for series in memory_chart.series] == ["gateway", "slices", "trend"]
     assert [series.name for series in p95_chart.series] == ["P95", "trend"]
     for chart in section.charts:
@@ -168,6 +170,7 @@ def test_connections_that_the_system_does_not_tell_are_absent() -> None:
     [section] = measured(blind).sections
     assert {row[2] for row in section.rows} == {None}
     assert "Connections: not measured" in section.summary
+    assert [chart.title for chart in section.charts] == ["Memory over time", "P95 by slice"]
 
 
 def test_a_day_has_the_requests_hours() -> None:

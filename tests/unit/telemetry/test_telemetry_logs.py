@@ -48,6 +48,18 @@ NGINX = {
         (json.dumps(NGINX), "ERROR", "POST /rpc 502 in 88 ms by 127.0.0.1:4444, 127.0.0.1:4445", TRACE),
         ("2026-11-26 16:22:06.500 UTC [9] ERROR:  deadlock", "ERROR", "[9] ERROR:  deadlock", ""),
         ("2026-11-26 16:22:06.500 UTC [9] LOG:  ready", "INFO", "[9] LOG:  ready", ""),
+        (
+            "2026-11-26 16:22:06.500 UTC [9] LOG:  duration: 612.070 ms  statement: SELECT 1",
+            "WARNING",
+            "[9] LOG:  duration: 612.070 ms  statement: SELECT 1",
+            "",
+        ),
+        (
+            "2026-11-26 16:22:06.500 UTC [9] LOG:  process 9 still waiting for ShareLock on relation 1 of 2",
+            "WARNING",
+            "[9] LOG:  process 9 still waiting for ShareLock on relation 1 of 2",
+            "",
+        ),
         ("2026-11-26 16:22:06.500 UTC [1] WARNING C-0x1: no", "WARNING", "[1] WARNING C-0x1: no", ""),
         ("2026-11-26T16:22:06.500 - a.b - ERROR - broken", "ERROR", "- a.b - ERROR - broken", ""),
         ("41:M 26 Nov 2026 16:22:06.500 # low memory", "WARNING", "low memory", ""),

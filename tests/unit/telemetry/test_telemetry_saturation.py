@@ -123,6 +123,21 @@ def test_a_load_shorter_than_rates_look_back_says_so() -> None:
     assert "look back" not in nothing_of(rates([95.0] * 8), 35)
 
 
+def test_a_gateway_that_does_not_answer_is_named_where_no_resource_is() -> None:
+    hung = recorded(gateway_up=[1.0, 1.0, *[0.0] * 7], http_p95=[20.0] * 9)
+    assert names(hung) == []
+    text = nothing_of(hung, 40)
+    assert text.startswith(
+        "no resource went past its limit, as far as was recorded, but the gateway itself did: "
+    )
+    assert (
+        "a gateway process does not answer: Gateway answers its scrape 0 (a), limit < 1, from 10 s on" in text
+    )
+    assert "takes long" not in text
+    (reason,) = Observed(0, hung, []).first_to_saturate(40)
+    assert reason.text == text
+
+
 def test_that_nothing_saturated_is_not_said_of_what_was_not_recorded() -> None:
     text = nothing_of(recorded(gateway_cpu=[10.0] * 9), 40)
     assert "; not known of http_errors, http_p95, gateway_up, gateway_files, db_up, db_connections" in text

@@ -66,7 +66,11 @@ def measure(subject: Subject) -> Measurement:
                 slices,
                 basis,
                 _summary(subject, slices, own),
-                [*_memory_charts(subject, services, slices, worst, own), _p95_chart(subject, slices, basis)],
+                [
+                    *_memory_charts(subject, services, slices, worst, own),
+                    *_connections_charts(subject, services),
+                    _p95_chart(subject, slices, basis),
+                ],
             )
         ],
     )
@@ -243,17 +247,8 @@ def _memory_charts(
     """Memory over time, the median of each point's readings, and the line of the gateway that grows most."""
     if not services:
         return []
-    step_s = max(subject.load.duration_s / CHART_POINTS, 1.0)
-    at_s = [round(n * step_s, 3) for n in range(math.ceil(subject.load.duration_s / step_s))]
-    series = []
-    for service, readings in services.items():
-        points: list[list[float]] = [[] for _ in at_s]
-        for one in readings:
-            if 0 <= one.at_s < subject.load.duration_s:
-                points[min(int(one.at_s / step_s), len(at_s) - 1)].append(one.memory_bytes / MB)
-        series.append(
-            Series(name=service, values=[round(median(found), 2) if found else None for found in points])
-        )
+    step_s, at_s = _grid(subject)
+    series = _over_time(subject, services, lambda one: one.memory_bytes / MB)
     if len(services) == 1:
         middles: list[float | None] = [None] * len(at_s)
         for part in slices:
@@ -272,6 +267,50 @@ def _memory_charts(
             marks=_settling(subject),
         )
     ]
+
+
+def _connections_charts(subject: Subject, services: dict[str, list[ProcessReading]]) -> list[Chart]:
+    """Connections over time, where they were counted."""
+    series = _over_time(subject, services, lambda one: one.connections)
+    if all(value is None for one in series for value in one.values):
+        return []
+    note = (
+        "Established TCP connections of each gateway: its clients', and its own to the database and others."
+    )
+    return [
+        Chart(
+            title="Connections over time",
+            note=note,
+            unit="connections",
+            at=_grid(subject)[1],
+            series=series,
+            marks=_settling(subject),
+        )
+    ]
+
+
+def _grid(subject: Subject) -> tuple[float, list[float]]:
+    """The charts' step and instants, in seconds."""
+    step_s = max(subject.load.duration_s / CHART_POINTS, 1.0)
+    return step_s, [round(n * step_s, 3) for n in range(math.ceil(subject.load.duration_s / step_s))]
+
+
+def _over_time(
+    subject: Subject,
+    services: dict[str, list[ProcessReading]],
+    value: Callable[[ProcessReading], float | None],
+) -> list[Series]:
+    """Of each gateway, medians of each step."""
+    step_s, at_s = _grid(subject)
+    series = []
+    for service, readings in services.items():
+        points: list[list[float]] = [[] for _ in at_s]
+        for one in readings:
+            if 0 <= one.at_s < subject.load.duration_s and (found := value(one)) is not None:
+                points[min(int(one.at_s / step_s), len(at_s) - 1)].append(found)
+        values = [round(median(inside), 2) if inside else None for inside in points]
+        series.append(Series(name=service, values=values))
+    return series
 
 
 def _p95_chart(subject: Subject, slices: Sequence[Slice], basis: Basis) -> Chart:
