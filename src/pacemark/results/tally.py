@@ -22,8 +22,8 @@ from pacemark.results.cells import (
 
 MOST_SLICES = 3600
 """Up to which a run has slices of each width: an hour those of 1 s, ten hours those of 10 s."""
-# A sample is written when it ends: slices this far behind the newest start are put aside. What comes later all
-# the same is added at the end.
+# A sample is written when it ends: slices this far behind the newest start are put aside. What comes for them
+# all the same is added at the end.
 _OPEN_MS = 20_000
 # Counted at once: fewer cost more work on what stays open, more cost memory (some 100 bytes each).
 _BATCH = 400_000

@@ -120,7 +120,7 @@ def gathered(lines: Iterable[str], service: str) -> Iterator[LogLine]:
 
 
 def level_of(text: str) -> Level:
-    """The level that a message begins with; INFO where it names none; WARNING of what PostgreSQL found slow."""
+    """The level that a message begins with; INFO where it names none; WARNING of slow statements."""
     if _SLOW.search(text, 0, _LEVEL_WITHIN):
         return "WARNING"
     match = _LEVEL.match(text)

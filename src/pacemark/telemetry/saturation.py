@@ -77,12 +77,11 @@ def saturations(
     return ranked
 
 
-def symptoms(telemetry: Telemetry, *, until_s: float, queries: Sequence[Query] = QUERIES) -> list[Saturation]:
-    """What went past its limit up to ``until_s`` and says only that something is saturated, the first first."""
-    asked = (query for query in queries if query.limit is not None and query.is_symptom)
-    return sorted(
-        (one for query in asked for one in _of(telemetry, query, until_s)), key=lambda one: one.at_s
-    )
+def symptoms(telemetry: Telemetry, *, until_s: float) -> list[Saturation]:
+    """What went past its limit up to ``until_s`` and says only that something is saturated, first one first."""
+    asked = (query for query in QUERIES if query.limit is not None and query.is_symptom)
+    found = [one for query in asked for one in _of(telemetry, query, until_s)]
+    return sorted(found, key=lambda one: one.at_s)
 
 
 def _of(telemetry: Telemetry, query: Query, until_s: float) -> Iterator[Saturation]:

@@ -107,8 +107,8 @@ def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
 
 
 def nothing_of(telemetry: Telemetry, end_s: float) -> str:
-    """That no resource is known to have gone past its limit, what symptoms did all the same, and of what it is
-    not known."""
+    """That no resource is known to have gone past its limit, which symptoms did all the same, and of what it
+    is not known."""
     unknown = not_known(telemetry)
     text = "nothing that was recorded of the system went past its limit"
     if found := symptoms(telemetry, until_s=end_s):
