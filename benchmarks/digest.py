@@ -4,7 +4,7 @@ dashboard, pandas that only reads four of its columns, and Taurus's reader.
 Its samples are late, and fail, as those of real runs: what is the same in all rows makes few cells. The last
 two run in the Python of ``--peers``, which has pandas and bzt; without it they are left out, and what is
 claimed about them is not shown. Rounds are interleaved; a ratio is the median of those of each round. Exits
-with 1 when a claim does not hold: 30 times as fast as the dashboard (50 is the aim), no slower than pandas,
+with 1 when a claim does not hold: 30 times as fast as the dashboard and 50 as the aim, no slower than pandas,
 no more memory than 400 MB at 5 million rows and 450 MB at any more, time in proportion to the rows, and an
 hour of one label of a day's digest in under a second.
 """
@@ -39,7 +39,7 @@ HEADER = (
 OURS, READER, DASHBOARD = "pacemark stats", "pandas reads four columns", "jmeter -g"
 DASHBOARD_HEAP_MB = 4096
 ROWS, MORE_ROWS, MOST_ROWS = 5_000_000, 20_000_000, 50_000_000
-TIMES_AS_FAST = 30
+TIMES_AS_FAST, AIM = 30, 50
 PEAK_MB, PEAK_MB_OF_MORE = 400, 450
 WINDOW_S, DAY_S = 1.0, 86_400
 PROPORTIONAL = 1.15
@@ -197,6 +197,7 @@ def of_the_same_rows(latency: str, rounds: int, peers: str | None, without: Coll
         f"{TIMES_AS_FAST} times as fast as {DASHBOARD}, {latency}": _at_least(
             ratios, DASHBOARD, TIMES_AS_FAST
         ),
+        f"the aim: {AIM} times, {latency}": _at_least(ratios, DASHBOARD, AIM),
         f"no slower than {READER}, {latency}": _at_least(ratios, READER, 1),
         f"at most {PEAK_MB} MB at {ROWS:,} rows, {latency}": peak_mb <= PEAK_MB,
     }

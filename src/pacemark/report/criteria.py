@@ -123,8 +123,12 @@ def _documented(name: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
             return Answer(Outcome.NOT, f"the rate was not held: {why}")
         total = run.summary.total if run.summary else None
         latency = (total.response or total) if total else None
-        values = [f"{key.upper()} {numerals.latency(latency, key)}" for key in _KEYS if latency]
-        return _scaled(run, f"{', '.join(values)} ms")
+        if latency is None:
+            return Answer(Outcome.NOT, "it has no samples")
+        told = f"{', '.join(f'{key.upper()} {numerals.latency(latency, key)}' for key in _KEYS)} ms"
+        if few := [key.upper() for key in _KEYS if key in latency.too_few]:
+            return Answer(Outcome.NOT, f"{told}, of too few samples for {' and '.join(few)}")
+        return _scaled(run, told)
 
     return _of_runs(name, answer)
 

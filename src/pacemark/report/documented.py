@@ -105,7 +105,11 @@ def _machines(shown: Sequence[Run]) -> Iterator[str]:
 
 def _place(record: RunRecord) -> tuple[tuple[str, str], ...]:
     gateway = record.gateway.version or "of unknown version"
-    where = "embedded, on this machine too" if record.gateway.embedded else "elsewhere or not started here"
+    kind = record.fingerprint.get("gateway", "")
+    if record.gateway.embedded or kind.endswith(("stack", "gateways")):
+        where = f"{kind or 'embedded'}, on this machine too"
+    else:
+        where = "elsewhere or not started here"
     facts = {**record.machine, "gateway": f"ContextForge {gateway}, {where}"}
     if record.generator:
         facts |= {"JMeter": record.generator.jmeter, "Java": record.generator.java}

@@ -78,7 +78,7 @@ def saturations(
 
 
 def symptoms(telemetry: Telemetry, *, until_s: float) -> list[Saturation]:
-    """What went past its limit up to ``until_s`` and says only that something is saturated, first one first."""
+    """What went past its limit up to ``until_s`` and says only that something saturated, the first first."""
     asked = (query for query in QUERIES if query.limit is not None and query.is_symptom)
     found = [one for query in asked for one in _of(telemetry, query, until_s)]
     return sorted(found, key=lambda one: one.at_s)

@@ -216,7 +216,8 @@ def _compared(telemetry: Telemetry, client_p95: int | None) -> str:
     return (
         f"P95 over the window: {client_p95} ms for the client, {own} for the gateway's own histogram. "
         "The client also waits for the network, for what stands before the gateway and for the gateway to "
-        "take the request up; the gateway also counts scrapes."
+        "take the request up; the gateway also counts scrapes, and of a WebSocket's messages the requests "
+        "that it makes of them."
     )
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from pacemark.results.digest import Digest
 from pacemark.results.history import Line
 from pacemark.results.judge import one_line
+from pacemark.results.measurements import measure
+from pacemark.results.measurements.model import ProcessReading, Subject
 from pacemark.results.record import (
     Chart,
     Column,
@@ -28,6 +30,7 @@ from pacemark.results.record import (
     Window,
 )
 from pacemark.results.statistics import Figures, Summary, summarize
+from pacemark.workloads import workload
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Objective
 
@@ -82,6 +85,36 @@ def example(
     window = Window(from_s=load.ramp_up_s, to_s=seconds)
     summary = summarize(digest, window=window)
     return Run(_record(verdict, load, window, digest, summary), digest, summary)
+
+
+FIRST_PICTURE = {
+    "mcp_test_servers_baseline": "The gateway's tax",
+    "stress_test": "Breaking point",
+    "spike_test": "Recovery",
+    "soak_test": "Growth",
+    "sse_streaming_baseline": "Event streams",
+    "websocket_baseline": "Connections",
+    "admin_ui_baseline": "Pages",
+}
+"""Of the others the percentile curve and the rate are the answer."""
+
+
+def of_workload(name: str, folder: Path, run: Run) -> RunRecord:
+    """The record of ``run`` with the sections of that workload, of samples that are all alike."""
+    one = workload(name)
+    load = one.scales["ci"]
+    labels = list(one.labels)
+    rows = [
+        f"{1_769_767_200_000 + n * 250},20,{labels[n % len(labels)]},200,true,0,1"
+        for n in range(4 * load.duration_s)
+    ]
+    path = folder / "samples.jtl"
+    path.write_text("\n".join(["timeStamp,elapsed,label,responseCode,success,late_ms,waited", *rows, ""]))
+    window = Window(from_s=load.ramp_up_s, to_s=load.duration_s)
+    seconds = range(0, load.duration_s, 5)
+    readings = [ProcessReading(float(t), "gateway", 3 * 10**8, 9, t / 2) for t in seconds]
+    subject = Subject(one, load, window, Digest.from_jtl(path), processes=readings)
+    return run.record.model_copy(update={"sections": measure(subject).sections})
 
 
 def history_lines(count: int, newer: str) -> list[Line]:
