@@ -50,6 +50,14 @@ columns = ["timeStamp", "elapsed", "label", "success"]
 frame = pandas.read_csv(sys.argv[1], usecols=columns, dtype={"label": "category"})
 assert len(frame) == int(sys.argv[2])
 """
+WATCHER = """
+import resource, subprocess, sys, time
+started = time.monotonic()
+done = subprocess.run(sys.argv[1:], stdout=sys.stderr)
+print(time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+"""Starts what is measured: whose starter is large is said to be as large, until it is larger (Linux)."""
 TAURUS = """
 import logging, sys
 from bzt.modules.jmeter import JTLReader
@@ -131,14 +139,12 @@ def measured(command: list[str], cwd: Path) -> tuple[float, float]:
         SystemExit: it failed; its output says why.
     """
     with (cwd / "said.txt").open("wb") as said:
-        started = time.monotonic()
-        child = subprocess.Popen(command, cwd=cwd, stdout=said, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
+        watched = [sys.executable, "-c", WATCHER, *command]
+        done = subprocess.run(watched, cwd=cwd, stdout=subprocess.PIPE, stderr=said, check=False)
+    if done.returncode:
         raise SystemExit(f"{command[:4]} failed: {(cwd / 'said.txt').read_text(encoding='utf-8')[-300:]}")
-    return seconds, used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    seconds, peak = map(float, done.stdout.split())
+    return seconds, peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def dashboard(jtl: Path, folder: Path) -> list[str]:

@@ -261,7 +261,7 @@ class Digest:
         flat = pl.lit(0, pl.Int32).alias("slice")
         keys = [name for name in KEYS if name != "slice"]
         added = self.cells.lazy().group_by(keys).agg(pl.col("count").sum())
-        cells = added.collect(engine="streaming").select(flat, *keys, "count").sort(list(KEYS))
+        cells = add_cells([added.collect(engine="streaming").with_columns(flat)])
         return replace(self, cells=cells, sums=add_sums([self.sums.with_columns(flat)]))
 
     def between(self, from_s: float = 0.0, to_s: float | None = None) -> Self:

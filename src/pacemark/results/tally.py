@@ -175,12 +175,10 @@ def _unpacked(part: bytes) -> pl.DataFrame:
 
 
 def _sums_of(rows: pl.DataFrame) -> pl.DataFrame:
-    return (
-        rows.group_by(list(SUM_KEYS))
-        .agg(
-            pl.col("bytes").sum(),
-            new_connections=(pl.col("connect_ms") > 0).sum().cast(pl.Int64),
-            all_threads=pl.col("all_threads").max(),
-        )
-        .select(list(SUM_SCHEMA))
+    sums = rows.lazy().group_by(list(SUM_KEYS))
+    added = sums.agg(
+        pl.col("bytes").sum(),
+        new_connections=(pl.col("connect_ms") > 0).sum().cast(pl.Int64),
+        all_threads=pl.col("all_threads").max(),
     )
+    return added.select(list(SUM_SCHEMA)).collect(engine="streaming")
