@@ -106,6 +106,22 @@ def test_dynatrace_also_without_traces(engine: Engine, tmp_path: Path) -> None:
     assert not [row for row in rows if len(row["trace_id"]) == 32]
 
 
+@pytest.mark.parametrize(
+    ("name", "served"), [("sse_streaming_baseline", EventStreams), ("websocket_baseline", WebSocketServer)]
+)
+def test_dynatrace_where_connections_are_opened(
+    engine: Engine, tmp_path: Path, name: str, served: Callable[[], LoopbackServer]
+) -> None:
+    with served() as server:
+        rows = carried(engine, tmp_path, name, server, APM="dynatrace")
+    labels = "|".join(re.escape(label) for label in sorted({row["label"] for row in rows}))
+    form = re.compile(rf'VU=(\d+);SI=Pacemark;TSN=({labels});LSN={name};LTN=a run_ 100 % "fair", __1')
+    found = [form.fullmatch(tags["x-dynatrace-test"]) for tags in server.tags]
+    assert len(found) >= 4
+    assert {match[1] for match in found if match} == {user(row) for row in rows}
+    assert None not in found
+
+
 def test_baggage_needs_the_traceparent(engine: Engine, tmp_path: Path) -> None:
     with FakeGateway() as server, pytest.raises(RunError):
         carried(engine, tmp_path, "rest_api_baseline", server, APM="otel", TRACING="false")

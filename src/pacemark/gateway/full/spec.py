@@ -42,6 +42,8 @@ OF_GATEWAYS = {
     "CACHE_TYPE": "redis",
     "USE_STATEFUL_SESSIONS": "true",
     "MCPGATEWAY_SESSION_AFFINITY_ENABLED": "true",
+    # each event stream holds one; by default there are 50
+    "REDIS_MAX_CONNECTIONS": "1000",
     # a JSON line a request with its correlation id, for a few percent of the rate
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "json",
