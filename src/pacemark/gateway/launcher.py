@@ -100,7 +100,12 @@ class Launcher:
             _StartError: it has ended otherwise.
         """
         child = self._running[service.name][1]
-        if service.ends and child.poll() == 0:
+        if service.ends:
+            status = child.poll()  # once: it may end at any time
+            if status is None:
+                return False
+            if status:
+                raise _StartError(self._death(service))
             _sweep(self._running.pop(service.name)[1].pid)
             del self._state.services[service.name]
             return True

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from pacemark.gateway.launcher import Launcher
 from pacemark.gateway.service import (
     CommandProbe,
     HttpProbe,
@@ -265,3 +266,22 @@ if sys.platform == "linux":
         launcher.kill()
         launcher.wait()
         assert home.gone(state)
+
+
+def test_a_task_may_end_between_two_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: set[int] = set()
+
+    def at_first_still_there(process: subprocess.Popen[bytes]) -> int | None:
+        if process.pid in looked:
+            return process.wait()
+        looked.add(process.pid)
+        return None
+
+    task = Service(name="task", argv=("true",), cwd=tmp_path, probe=None, ends=True)
+    spec = Spec(data_dir=tmp_path, detached=True, levels=((task,),))
+    reading, writing = os.pipe()
+    monkeypatch.setattr(subprocess.Popen, "poll", at_first_still_there)
+    Launcher(spec, {}, reading)._start((task,))
+    os.close(writing)
+    os.close(reading)
+    assert looked
