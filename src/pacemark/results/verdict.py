@@ -247,7 +247,7 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
         if gateway != jmeter:
             yield _warning(
                 f"{handler}: the gateway counted {gateway} requests, JMeter {jmeter} answers",
-                "is it under other load?",
+                "is it under other load?" if gateway > jmeter else "did something before it answer?",
             )
 
 

@@ -140,3 +140,9 @@ def test_the_remedies_suit_the_load(has_rate: bool, remedies: list[str]) -> None
     _, reasons = decide(too_few)
     assert {reason.remedy for reason in reasons} == {remedies[0]}
     assert [reason.remedy for reason in decide(too_much)[1]] == [remedies[1]]
+
+
+def test_the_remedy_says_who_counted_more() -> None:
+    for gateway, remedy in ((12, "is it under other load?"), (10, "did something before it answer?")):
+        _, reasons = decide(replace(GOOD, counted={"GET /tools": (gateway, 11)}))
+        assert [reason.remedy for reason in reasons] == [remedy]
