@@ -18,6 +18,7 @@ _KEYS = ("p50", "p95", "p99")
 _COLUMNS = (
     "Workload", "Load", "Verdict", "Samples", "Rate /s", "Errors %", "Counted as", "P50", "P95", "P99",
 )  # fmt: skip
+_BY_REQUEST = ("Workload", "Request", "Counted as", "Samples", "Errors %", "P50", "P95", "P99")
 
 
 def runs_in(folders: Sequence[Path]) -> dict[str, list[Run]]:
@@ -38,11 +39,13 @@ def runs_in(folders: Sequence[Path]) -> dict[str, list[Run]]:
 
 
 def baselines_page(runs: Mapping[str, Sequence[Run]]) -> str:
-    """The page in Markdown: a row for each workload, the machines, a row for each criterion."""
+    """The page in Markdown: a row for each workload, one for each of their requests, the machines, a row for
+    each criterion."""
     chosen = {name: of_most_load(of) for name, of in runs.items()}
     shown = [run for run in chosen.values() if run]
     figures = [_figures(name, run, runs[name]) for name, run in chosen.items()]
-    legend = wording.legend(*chain.from_iterable(figures))
+    requests = [row for name, run in chosen.items() if run for row in _requests(name, run)]
+    legend = wording.legend(*chain.from_iterable([*figures, *requests]))
     return (
         "\n\n".join(
             [
@@ -53,6 +56,7 @@ def baselines_page(runs: Mapping[str, Sequence[Run]]) -> str:
                 f"{wording.RESPONSE if shown else 'There is none yet.'}",
                 table(_COLUMNS, figures, left=3),
                 *([escaped(legend)] if legend else []),
+                *(["## By request", table(_BY_REQUEST, requests, left=3)] if requests else []),
                 "## Where they ran",
                 *_machines(shown),
                 "## The request’s success criteria",
@@ -88,6 +92,19 @@ def _figures(name: str, run: Run | None, every: Sequence[Run]) -> tuple[str, ...
         "response" if total.response else "elapsed",
         *(numerals.latency(latency, key) for key in _KEYS),
     )
+
+
+def _requests(name: str, run: Run) -> Iterator[tuple[str, ...]]:
+    for label, figures in run.summary.labels.items() if run.summary else ():
+        latency = figures.response or figures
+        yield (
+            f"`{name}`",
+            escaped(label),
+            "response" if figures.response else "elapsed",
+            numerals.count(figures.count),
+            numerals.percent(figures.error_rate),
+            *(numerals.latency(latency, key) for key in _KEYS),
+        )
 
 
 def _machines(shown: Sequence[Run]) -> Iterator[str]:

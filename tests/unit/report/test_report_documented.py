@@ -203,7 +203,7 @@ def test_plans_reports_and_telemetry_are_shown_by_the_directories(tmp_path: Path
 
 
 def test_the_page_has_every_workload_and_every_criterion(tmp_path: Path) -> None:
-    run = run_of("rest_api_baseline", "smoke", count=1000)
+    run = run_of("rest_api_baseline", "smoke", count=1000, messages=500)
     directory = tmp_path / "rest_api_baseline" / "1"
     directory.mkdir(parents=True)
     run.record.save_to(directory)
@@ -216,6 +216,8 @@ def test_the_page_has_every_workload_and_every_criterion(tmp_path: Path) -> None
     assert "| 12 | 34 | 56† |" in page
     assert "† too few samples for this percentile" in page
     assert page.count("*not shown here*") == len(CRITERIA)
+    label = WORKLOADS["rest_api_baseline"].labels[1]
+    assert f"| `rest_api_baseline` | {label} | elapsed | 500 | – | 12 | 34 | 56† |" in page
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
