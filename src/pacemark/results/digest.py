@@ -13,7 +13,6 @@ from pacemark.results import outcomes
 from pacemark.results.cells import (
     CELL_SCHEMA,
     KEYS,
-    MOST_CELLS,
     SUM_SCHEMA,
     add_cells,
     add_sums,
@@ -21,7 +20,8 @@ from pacemark.results.cells import (
     no_sums,
     widened,
 )
-from pacemark.results.jtl import Jtl, parts_note
+from pacemark.results.jtl import Jtl
+from pacemark.results.notes import gaps, parts_note, wide_note
 from pacemark.results.record import Window
 from pacemark.results.tally import Tally
 
@@ -36,7 +36,6 @@ NO_SLOT = 2
 
 _FORMAT = 2
 _META = "pacemark.digest"
-_DAY_S = 86_400
 _ROWS_AT_ONCE = 250_000
 
 
@@ -117,7 +116,7 @@ class Digest:
             seconds=seconds,
             absent=jtl.absent,
             parents=jtl.parents,
-            notes=(*jtl.notes, *_gaps(sums, tally.slice_s), *noticed),
+            notes=(*jtl.notes, *gaps(sums, tally.slice_s), *noticed),
             sums=sums,
         )
 
@@ -353,26 +352,6 @@ def _counted(jtl: Jtl, origin_ms: int | None, ahead_ms: int) -> Tally:
     for samples in jtl.samples():
         tally.add(samples, ahead_ms)
     return tally
-
-
-def _gaps(sums: pl.DataFrame, slice_s: int) -> list[str]:
-    """What no load does but a clock that is set, and a file of several days' runs."""
-    slices = sums["slice"].unique().sort()
-    gaps_s = slices.diff().drop_nulls().sort(descending=True) * slice_s
-    if not gaps_s.len() or gaps_s[0] < _DAY_S:
-        return []
-    return [
-        f"no sample started for {gaps_s[0] / _DAY_S:,.1f} days between others: rates are over all that time "
-        "(were several runs written to one file, or a clock set?)"
-    ]
-
-
-def wide_note(slice_s: int) -> str:
-    """What a digest says whose slices are wider than its length alone would have them."""
-    return (
-        f"counted in slices of {slice_s} s, for in narrower ones more than {MOST_CELLS / 1e6:.0f} million "
-        "samples differ from each other"
-    )
 
 
 def _no_samples(jtl: Jtl) -> InputError:

@@ -19,6 +19,7 @@ from pacemark.errors import InputError
 from pacemark.results import outcomes
 from pacemark.results.columns import NUMBERS, THREAD, Read, UnreadableError, read_columns, shown
 from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records, whole_text
+from pacemark.results.notes import parts_note
 from pacemark.results.sub_results import sub_results
 from pacemark.results.xml_rows import XmlFaultError, XmlRows
 
@@ -322,11 +323,6 @@ class Jtl:
 
     def _at(self, line: int, what: str) -> InputError:
         return InputError(f"{self.path}, line {line}: {what}", _MEND)
-
-
-def parts_note(count: int) -> str:
-    """What is said of sub-results."""
-    return f"{count} sub-results left out: the samples that they are part of have their time"
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:

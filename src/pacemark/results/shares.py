@@ -8,8 +8,9 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results.cells import SUM_SCHEMA, add_cells, add_sums, bounded, widened
-from pacemark.results.digest import Digest, wide_note
+from pacemark.results.digest import Digest
 from pacemark.results.jtl import Jtl
+from pacemark.results.notes import wide_note
 from pacemark.results.record import Window
 
 

@@ -18,6 +18,19 @@ def picture(browser: Chrome, chart: str) -> str:
     return str(browser.execute_async_script(script, chart))
 
 
+def colours(browser: Chrome, chart: str) -> int:
+    """How many different ones the chart has."""
+    script = """
+    const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const seen = new Set();
+    for (let i = 0; i < pixels.length; i += 4)
+      if (pixels[i + 3] === 255) seen.add(pixels.slice(i, i + 3).join());
+    return seen.size;
+    """
+    return int(browser.execute_script(script, chart))
+
+
 def find(browser: Chrome, selector: str) -> WebElement:
     return browser.find_element(By.CSS_SELECTOR, selector)
 

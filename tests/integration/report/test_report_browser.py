@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import emulate, find, picture, put_out_and_on_again
+from browsing import colours, emulate, find, picture, put_out_and_on_again
 from report_examples import HOSTILE
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
@@ -19,15 +19,6 @@ pytestmark = pytest.mark.browser
 
 CHARTS = ("latency", "curve", "rate", "errors", "own-0", "own-1", "own-2")
 OF_TIME = ("latency", "rate", "errors", "own-0")
-COLOURS = """
-const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
-const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-const seen = new Set();
-for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] === 255) seen.add(pixels.slice(i, i + 3).join());
-return seen.size;
-"""
-
-
 OF_A_COLOUR = """
 const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
 const context = document.createElement("canvas").getContext("2d");
@@ -67,7 +58,7 @@ def test_it_opens_without_an_error_and_asks_no_network(opened: Chrome) -> None:
 def test_every_chart_is_drawn(opened: Chrome) -> None:
     for chart in CHARTS:
         picture(opened, chart)
-        assert opened.execute_script(COLOURS, chart) > 10
+        assert colours(opened, chart) > 10
 
 
 def test_a_label_that_is_a_script_stays_text(opened: Chrome) -> None:
