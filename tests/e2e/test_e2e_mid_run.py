@@ -40,6 +40,7 @@ def analysed(ended: Ended) -> dict[str, int]:
 
 
 @pytest.mark.gateway
+@pytest.mark.patient
 def test_the_gateway_is_killed(pacemark: Pacemark) -> None:
     with pacemark.started(*REST, "--embedded") as running:
         running.wait_for_load()
@@ -83,6 +84,7 @@ def test_ctrl_c(pacemark: Pacemark) -> None:
 
 
 @pytest.mark.gateway
+@pytest.mark.patient
 def test_pacemark_itself_is_killed(pacemark: Pacemark) -> None:
     with pacemark.started(*REST, "--embedded") as running:
         directory = running.wait_for_load()

@@ -24,8 +24,8 @@ SCRAPES_A_RATE = 4
 _LAST_SCRAPE = "max(timestamp(up))"
 """Prometheus repeats a value for five minutes after its last scrape; so one must ask when that was."""
 _POLL_S = 10.0
-_NAME = re.compile(r"\b(?!up\b)[a-z_:][a-z0-9_:]+\b")
-"""Of a metric; words of PromQL and labels are among what it finds, and are no metrics."""
+_SELECTOR = re.compile(r"\b[a-z]++[_:][a-z0-9_:]*+(?:\{[^}]*\})?+(?!\()")
+"""A metric's name and its labels: no function, and no word without an underscore, as PromQL's own are."""
 
 SCHEMA = {"at_s": pl.Float64, "name": pl.String, "series": pl.String, "value": pl.Float64}
 
@@ -94,9 +94,10 @@ class Recorder:
 
     def _interval_s(self) -> float:
         """The longest scrape interval of the jobs that have what is asked: others do not count."""
-        names = {name for query in QUERIES for name in _NAME.findall(query.promql)}
-        counted = self._prometheus.now(f'count by (job) ({{__name__=~"{"|".join(sorted(names))}"}})')
-        ours = {line.labels.get("job", "") for line in counted}
+        selectors = {selector for query in QUERIES for selector in _SELECTOR.findall(query.promql)}
+        # Of minutes: a target may have missed its last scrape.
+        there = " or ".join(f"present_over_time({selector}[5m])" for selector in sorted(selectors))
+        ours = {line.labels.get("job", "") for line in self._prometheus.now(f"count by (job) ({there})")}
         return max(one.interval_s for one in [t for t in self.targets if t.job in ours] or self.targets)
 
     def _asked(self, query: Query, interval_s: float) -> str:

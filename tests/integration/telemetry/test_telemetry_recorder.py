@@ -93,8 +93,8 @@ def test_a_run_keeps_the_values_of_the_windows_end(server: PrometheusServer, tmp
     values = {row["metric"]["number"]: row["value"] for row in rows if row["metric"]["__name__"] == "pool"}
     assert len(values) == 900
     assert values["7"] == [pytest.approx(start + 0.2, abs=0.01), "7"]
-    assert {row["metric"]["job"] for row in rows} == {"exporter", "prometheus"}
-    assert Counter(row["metric"]["__name__"] for row in rows)["up"] == 2
+    assert {row["metric"]["job"] for row in rows} == {"exporter", "prometheus", "of_others"}
+    assert Counter(row["metric"]["__name__"] for row in rows)["up"] == 3
     assert not [row for row in rows if row["metric"]["__name__"].startswith(("go_", "scrape_"))]
     (statement,) = [row["metric"]["query"] for row in rows if row["metric"]["__name__"] == "statement"]
     assert statement == "alter role mcp password '***'"
@@ -107,7 +107,7 @@ def test_a_job_that_is_too_large_is_left_out_and_named(server: PrometheusServer)
     assert not whole.left_out
     assert list(part.left_out) == ["exporter"]
     assert part.left_out["exporter"] > 900
-    assert {row["metric"]["job"] for row in part.rows} == {"prometheus"}
+    assert {row["metric"]["job"] for row in part.rows} == {"prometheus", "of_others"}
 
 
 def test_a_prometheus_that_is_gone_is_told(tmp_path: Path) -> None:
