@@ -176,15 +176,15 @@ test: $(VENV)/.dev ## Lint, types and all tests, with the real JMeter and the re
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PACEMARK) plans check
-	$(MAKE) --no-print-directory --jobs=3 test-jmeter test-others test-patient
+	$(MAKE) --no-print-directory --jobs=4 test-jmeter test-others test-patient test-services
 
 # Short runs end before what HotSpot's second compiler makes of them is of any use: it costs half the time. And a
 # quarter of what a start takes is loading classes, which an archive of them saves.
 SHORT := -XX:TieredStopAtLevel=1
 CLASSES := $(abspath build/jmeter.jsa)
-test-jmeter test-others test-patient faults: export JDK_JAVA_OPTIONS = \
+test-jmeter test-others test-patient test-services faults: export JDK_JAVA_OPTIONS = \
 	$(SHORT) -XX:SharedArchiveFile=$(CLASSES) -Xlog:cds=off,cds+dynamic=off
-test-jmeter test-others test-patient faults: $(CLASSES)
+test-jmeter test-others test-patient test-services faults: $(CLASSES)
 
 $(CLASSES): $(VENV)/.dev
 	mkdir -p $(@D)
@@ -201,10 +201,15 @@ test-jmeter: $(VENV)/.dev
 test-others: $(VENV)/.dev
 	nice -n 19 $(BIN)/pytest --quiet --quiet -m "not (jmeter or patient or prometheus or full)"
 
-# What waits most of its time: for a JMeter that has no clock to keep, for scrapes, for services to start.
+# What waits most of its time: for a JMeter that has no clock to keep ...
 .PHONY: test-patient
 test-patient: $(VENV)/.dev
-	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient or full or (prometheus and not jmeter)"
+	nice -n 10 $(BIN)/pytest --quiet --quiet -m "patient and not full"
+
+# ... and for services to start, or to be scraped.
+.PHONY: test-services
+test-services: $(VENV)/.dev
+	nice -n 10 $(BIN)/pytest --quiet --quiet -m "full or (prometheus and not (jmeter or patient))"
 
 .PHONY: faults
 faults: $(VENV)/.dev ## What is broken on the full stack must be what the report names: ten minutes and more

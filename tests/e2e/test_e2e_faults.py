@@ -212,6 +212,22 @@ def test_more_than_the_processors_can_is_the_processors(stack: FullStack) -> Non
     assert first.startswith(("The processor: ", "The gateway: a gateway's event loop is busy"))
 
 
+def test_a_gateway_that_hangs_is_the_gateways(stack: FullStack) -> None:
+    """It neither ends nor answers for half a minute, and then goes on."""
+    hung = stack.process("gateway-2")
+
+    def hang() -> None:
+        hung.suspend()
+        time.sleep(30)
+        hung.resume()
+
+    ended = stack.run("hang", "mcp_jsonrpc_baseline", 8, hang)
+    assert ended.status == 1
+    (told,) = [text for text in reasons(ended) if "but the gateway itself did: " in text]
+    assert "a gateway process does not answer" in told
+    assert BREAKS_S - 5 < moment(told) < BREAKS_S + 15
+
+
 def test_a_gateway_that_is_killed_is_named_and_others_take_over(stack: FullStack) -> None:
     with started_anew(stack):
         victim = stack.process("gateway-2")

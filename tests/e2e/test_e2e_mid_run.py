@@ -61,6 +61,7 @@ def test_the_gateway_is_killed(pacemark: Pacemark) -> None:
 
 
 @pytest.mark.gateway
+@pytest.mark.patient
 def test_ctrl_c(pacemark: Pacemark) -> None:
     with pacemark.started("run", "rest_api_baseline", "mcp_jsonrpc_baseline", *LOAD[2:],
                           "--duration", "10m", "--embedded", "--json") as running:  # fmt: skip

@@ -139,6 +139,7 @@ DASHBOARDS = (
             Panel.of("redis_hits"),
             Panel.of("redis_clients"),
             Panel.of("redis_memory"),
+            Panel.of("redis_cpu"),
         ),
     ),
     Dashboard(
@@ -149,6 +150,7 @@ DASHBOARDS = (
             Panel.of("pool_use"),
             Panel.of("pool_clients", "pool_waiting", title="PgBouncer's clients"),
             Panel.of("pool_longest_wait"),
+            Panel.of("pool_cpu"),
             Panel.of("db_connections"),
             Panel.of("db_sessions"),
         ),

@@ -247,6 +247,14 @@ QUERIES = (
         "s",
         limit=Limit(">", 1, 5, "clients wait long for a connection of PgBouncer's pool"),
     ),
+    Query(
+        "pool_cpu",
+        "PgBouncer's CPU, of one core",
+        "pool",
+        '100 * sum(pacemark:cpu_cores:used{service="pgbouncer"})',
+        "%",
+        limit=Limit(">", 90, 10, "PgBouncer is busy: it can use one core"),
+    ),
     # Redis
     Query(
         "redis_up",
@@ -289,6 +297,15 @@ QUERIES = (
     ),
     Query("redis_clients", "Clients of Redis", "redis", "sum(redis_connected_clients)", ""),
     Query("redis_memory", "Redis's memory", "redis", "sum(redis_memory_used_bytes) / 1e6", "MB"),
+    Query(
+        "redis_cpu",
+        "CPU of Redis's main thread",
+        "redis",
+        "100 * max(rate(redis_cpu_user_main_thread_seconds_total[$window])"
+        " + rate(redis_cpu_sys_main_thread_seconds_total[$window]))",
+        "%",
+        limit=Limit(">", 90, 10, "Redis is busy: all commands have one thread"),
+    ),
     # nginx
     Query(
         "nginx_up",

@@ -29,6 +29,7 @@ class _Picture:
 _PICTURES = (
     _Picture("Processor, by service", ("cpu_all", "cpu"), "Of all cores of the machine."),
     _Picture("Gateway's processor", ("gateway_cpu",), "Of one core: a worker cannot use more."),
+    _Picture("Processor of what has one thread", ("pool_cpu", "redis_cpu"), "Of one core."),
     _Picture("Requests a second, as nginx and the gateway count them", ("nginx_requests", "http_requests")),
     _Picture(
         "Latency, as the gateway's histogram has it",
