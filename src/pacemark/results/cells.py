@@ -1,7 +1,7 @@
 """The two tables of a digest: how often each combination came, and what adds up beside it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -100,6 +100,7 @@ class _Field(NamedTuple):
     name: str
     least: int
     bits: int
+    has_null: bool = False
     names: tuple[str, ...] = ()
     """Of a column of names, those it has, sorted: their places are the values."""
 
@@ -113,18 +114,14 @@ class _Packing:
     @classmethod
     def of(cls, table: pl.DataFrame) -> "_Packing":
         """A packing that ``table`` fits into."""
-        plain = [name for name in KEYS if name not in _NAMES]
-        bounds = table.select(
-            *(pl.col(name).min().cast(pl.Int64).alias(f"{name} from") for name in plain),
-            *(pl.col(name).max().cast(pl.Int64).alias(f"{name} to") for name in plain),
-        ).row(0, named=True)
         fields = []
-        for name in plain:
-            least, most = bounds[f"{name} from"] or 0, bounds[f"{name} to"] or 0
-            fields.append(_Field(name, least, (most - least + 1).bit_length()))
+        for name in (name for name in KEYS if name not in _NAMES):
+            least, most = (cast(int | None, end()) or 0 for end in (table[name].min, table[name].max))
+            bits = (most - least + 1).bit_length()
+            fields.append(_Field(name, least, bits, has_null=table[name].null_count() > 0))
         for name in _NAMES:
             names = tuple(sorted(table[name].unique().cast(pl.String).to_list()))
-            fields.append(_Field(name, 0, len(names).bit_length(), names))
+            fields.append(_Field(name, 0, len(names).bit_length(), names=names))
         return cls(fields)
 
     def counted(self, samples: pl.DataFrame) -> pl.DataFrame:
@@ -152,14 +149,18 @@ class _Packing:
         numbers = np.zeros(table.height, dtype=np.int64)
         for field in self.fields:
             numbers <<= field.bits
-            numbers |= _values(table[field.name], field)
+            numbers += _values(table[field.name], field)
+            numbers -= field.least - 1
         return numbers
 
     def _unpacked(self, numbers: NDArray[np.int64], count: NDArray[np.int64]) -> pl.DataFrame:
-        columns = {"count": pl.Series(count)}
+        columns, place = {"count": pl.Series(count)}, 0
+        values = np.empty_like(numbers)
         for field in reversed(self.fields):
-            columns[field.name] = _column(numbers & ((1 << field.bits) - 1), field)
-            numbers = numbers >> field.bits
+            np.right_shift(numbers, place, out=values)
+            np.bitwise_and(values, (1 << field.bits) - 1, out=values)
+            columns[field.name] = _column(values, field)
+            place += field.bits
         return pl.DataFrame(columns).select(list(CELL_SCHEMA))
 
 
@@ -168,28 +169,27 @@ def _starts(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.append(0, np.flatnonzero(numbers[1:] != numbers[:-1]) + 1)
 
 
-def _values(column: pl.Series, field: _Field) -> NDArray[np.int64]:
+def _values(column: pl.Series, field: _Field) -> NDArray[np.integer]:
+    """Its values, ``least - 1`` for null; of names their places."""
     if field.names:
         codes: NDArray[np.uint32] = column.to_physical().to_numpy()
         return _places(field.names)[codes]
-    values = column.cast(pl.Int64) - (field.least - 1)
-    known: NDArray[np.int64] = (values.fill_null(0) if values.null_count() else values).to_numpy()
-    return known
+    values: NDArray[np.integer] = (column.fill_null(field.least - 1) if field.has_null else column).to_numpy()
+    return values
 
 
 def _places(names: Sequence[str]) -> NDArray[np.int64]:
-    """By a name's code, where it stands among the sorted ``names``, from 1."""
+    """By a name's code, where it stands among the sorted ``names``."""
     codes = pl.Series(names, dtype=pl.Categorical).to_physical().to_numpy()
     places = np.zeros(int(codes.max()) + 1, dtype=np.int64)
-    places[codes] = np.arange(1, len(names) + 1)
+    places[codes] = np.arange(len(names))
     return places
 
 
 def _column(values: NDArray[np.int64], field: _Field) -> pl.Series:
     if field.names:
         return pl.Series(field.names, dtype=pl.Categorical).gather(values - 1)
-    unknown = values == 0
-    known = pl.Series(values + (field.least - 1))
-    if unknown.any():
-        known = known.set(pl.Series(unknown), None)
+    known = pl.Series(values.astype(np.int32) + np.int32(field.least - 1))
+    if field.has_null:
+        known = known.set(pl.Series(values == 0), None)
     return known.cast(KEYS[field.name])

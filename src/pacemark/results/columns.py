@@ -108,9 +108,9 @@ def read_columns(rows: pl.DataFrame) -> Read:
     )
     _require_all_values(table, rows)
     labels = table["label"].unique().cast(pl.String).to_list()
-    has_failed = ~table["success"]
+    has_failed = ~table.drop_in_place("success")
     return Read(
-        table=table.drop("success"),
+        table=table,
         failed_at=np.flatnonzero(has_failed.to_numpy()),
         kinds=_outcomes_of(_texts_of(rows, has_failed)),
         labels=labels,

@@ -285,7 +285,10 @@ def _counts(text: bytes, marks: bytes) -> list[int]:
     """How often each mark stands in a text: faster than bytes.count, and other threads can go on."""
     values = np.frombuffer(text, dtype=np.uint8)
     near = [values[at : at + _NEAR] for at in range(0, len(values), _NEAR)]
-    return [sum(int(np.count_nonzero(part == mark)) for part in near) for mark in marks]
+    # To see that there is none, as is so of quotes mostly, takes a tenth of counting.
+    return [
+        sum(int(np.count_nonzero(part == mark)) for part in near) if mark in text else 0 for mark in marks
+    ]
 
 
 def _split(text: str, delimiter: str) -> tuple[str, ...]:
