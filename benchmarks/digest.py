@@ -137,9 +137,11 @@ def measured(command: list[str], cwd: Path) -> tuple[float, float]:
     Raises:
         SystemExit: it failed; its output says why.
     """
+    # Polars, which this process has loaded, leaves its allocator's settings in the environment.
+    env = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
     with (cwd / "said.txt").open("wb") as said:
         watched = [sys.executable, "-c", WATCHER, *command]
-        done = subprocess.run(watched, cwd=cwd, stdout=subprocess.PIPE, stderr=said, check=False)
+        done = subprocess.run(watched, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=said, check=False)
     if done.returncode:
         raise SystemExit(f"{command[:4]} failed: {(cwd / 'said.txt').read_text(encoding='utf-8')[-300:]}")
     seconds, peak = map(float, done.stdout.split())
