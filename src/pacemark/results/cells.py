@@ -100,7 +100,6 @@ class _Field(NamedTuple):
     name: str
     least: int
     bits: int
-    has_null: bool = False
     names: tuple[str, ...] = ()
     """Of a column of names, those it has, sorted: their places are the values."""
 
@@ -117,8 +116,7 @@ class _Packing:
         fields = []
         for name in (name for name in KEYS if name not in _NAMES):
             least, most = (cast(int | None, end()) or 0 for end in (table[name].min, table[name].max))
-            bits = (most - least + 1).bit_length()
-            fields.append(_Field(name, least, bits, has_null=table[name].null_count() > 0))
+            fields.append(_Field(name, least, (most - least + 1).bit_length()))
         for name in _NAMES:
             names = tuple(sorted(table[name].unique().cast(pl.String).to_list()))
             fields.append(_Field(name, 0, len(names).bit_length(), names=names))
@@ -174,7 +172,7 @@ def _values(column: pl.Series, field: _Field) -> NDArray[np.integer]:
     if field.names:
         codes: NDArray[np.uint32] = column.to_physical().to_numpy()
         return _places(field.names)[codes]
-    values: NDArray[np.integer] = (column.fill_null(field.least - 1) if field.has_null else column).to_numpy()
+    values: NDArray[np.integer] = column.fill_null(field.least - 1).to_numpy()
     return values
 
 
@@ -190,6 +188,6 @@ def _column(values: NDArray[np.int64], field: _Field) -> pl.Series:
     if field.names:
         return pl.Series(field.names, dtype=pl.Categorical).gather(values - 1)
     known = pl.Series(values.astype(np.int32) + np.int32(field.least - 1))
-    if field.has_null:
-        known = known.set(pl.Series(values == 0), None)
+    if (absent := values == 0).any():
+        known = known.set(pl.Series(absent), None)
     return known.cast(KEYS[field.name])

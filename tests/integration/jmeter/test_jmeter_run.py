@@ -100,8 +100,9 @@ def test_every_slot_is_counted_once_sent_and_in_the_mix(runner: Runner, name: st
     assert figures(digest).outcomes == {"ok": sent}
     # Request for request what the server has in its books.
     assert {label: digest.only(label).count for label in digest.labels} == dict(runner.gateway.requests)
+    off = 1 if sent == 450 else 2  # slots left out were of any request
     for request in workload(name).requests:
-        assert abs(digest.only(request.label).count - sent * request.weight / 100) <= 2
+        assert abs(digest.only(request.label).count - sent * request.weight / 100) <= off
     assert runner.gateway.connections <= SHORT.threads
     assert runner.looks[-1].samples == sent
     runner.requires_the_same_digest()

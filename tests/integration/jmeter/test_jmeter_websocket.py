@@ -61,7 +61,8 @@ def run(engine: Engine, server: WebSocketServer, folder: Path, load: Load, reply
     plan = folder / "plan.jmx"
     execution = execute(engine, plan, properties, load, folder, heap_mb=512, on_progress=lambda _: None)
     digest = Digest.from_jtl(folder / "samples.jtl")
-    window = Window(from_s=0, to_s=load.duration_s)
+    # The server's books have the last messages too, which may start just after the load's end.
+    window = Window(from_s=0, to_s=max(load.duration_s, digest.window.to_s))
     found = measure(Subject(workload=WORKLOAD, load=load, window=window, digest=digest))
     return Ran(execution, digest, found, folder)
 
