@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,13 +10,14 @@ import polars as pl
 
 from pacemark import __version__, distributed
 from pacemark.asked import Asked
-from pacemark.gateway.client import GatewayError, SilentError
+from pacemark.gateway.client import RPC_ENDPOINT, GatewayError, SilentError
 from pacemark.gateway.connection import UNVERIFIED
 from pacemark.gateway.counters import Counters
 from pacemark.gateway.preflight import PreflightResult
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.run import INTERRUPTED, Execution
 from pacemark.jmeter.workers.share import SharedExecution
+from pacemark.jmx.data import fingerprint
 from pacemark.jmx.plan import load_properties, render
 from pacemark.machine import machine
 from pacemark.results.digest import Digest
@@ -97,7 +98,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     bearer = asked.identities or asked.credentials
     expires = bearer.expires_at if bearer else None
     unverified = asked.connection.ignores_certificate_of(asked.url)
-    insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
+    insecure = [_warning(*UNVERIFIED)] if unverified else []
     ended = _ended(carried)
     if observed and not ended:
         ended = observed.gateways_lost(asked.load.duration_s)
@@ -119,8 +120,14 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         ended=execution.ended,
         gateway_gone=_gone(carried, asked),
         counted=counted,
-        unknown=_not_known(before, after),
-        own=[*insecure, *own.reasons, *of_workers, *(observed.reasons if observed else []), *ended],
+        own=[
+            *insecure,
+            *own.reasons,
+            *of_workers,
+            *(observed.reasons if observed else []),
+            *ended,
+            *_not_known(before, after, asked),
+        ],
         generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)
@@ -183,11 +190,26 @@ def unmeasured(begun: Begun, reasons: list[Reason]) -> RunRecord:
             "load": ", ".join(f"{name}={value}" for name, value in load_properties(asked.load).items()),
             "gateway": asked.gateway_kind,
             "machine": f"{here['processor']}, {here['cores']} cores, {here['memory']}",
-            "jvm": engine.java.version,
+            "jvm": f"{engine.java.version}, heap {asked.heap_mb} MB",
             "jmeter": engine.version,
-            **({"identities": str(len(asked.identities))} if asked.identities else {}),
+            **_requests(begun),
         },
     )
+
+
+def _requests(begun: Begun) -> dict[str, str]:
+    """What makes requests others than the plan's own, for the fingerprint; what is as ever is left out."""
+    asked, feeds = begun.asked, begun.asked.workload.feeds
+    calls_elsewhere = asked.workload.calls_mcp and asked.rpc_endpoint != RPC_ENDPOINT
+    found = {
+        "data": fingerprint(feeds, begun.found.fixtures) if feeds else "",
+        "JSON-RPC at": asked.rpc_endpoint if calls_elsewhere else "",
+        "traces": "" if asked.traces else "off",
+        "APM": asked.apm or "",
+        "live figures": "on" if asked.live_port else "",
+        "identities": str(len(asked.identities)) if asked.identities else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _generator(
@@ -289,7 +311,7 @@ def _gone(carried: Carried, asked: Asked) -> str:
         return ""  # so are its answers to the load: its counters are missing, not the gateway
     if isinstance(after, GatewayError):
         return f"the gateway did not last: {after}"
-    restarted = after is not None and after.restarted_since(before)
+    restarted = after is None or after.restarted_since(before)
     return "the gateway was restarted during the run" if restarted else ""
 
 
@@ -305,14 +327,22 @@ def _ended(carried: Carried) -> list[Reason]:
     ]
 
 
-def _not_known(before: Counted, after: Counted) -> list[str]:
+def _not_known(before: Counted, after: Counted, asked: Asked) -> Iterator[Reason]:
     """Why the gateway's own count is missing, where it is."""
-    found = [f"the gateway's counters: {one}" for one in (before, after) if isinstance(one, GatewayError)]
+    for text in dict.fromkeys(str(one) for one in (before, after) if isinstance(one, GatewayError)):
+        yield _warning(f"the gateway's counters: {text}", "see the gateway's log")
+    if before is None and after is None and (asked.credentials or asked.identities):
+        text = "the gateway does not count its requests: that it was restarted would not be seen"
+        yield _warning(text, "start it with ENABLE_METRICS=true")
     if (
         isinstance(before, Counters)
         and isinstance(after, Counters)
         and before.started != after.started
         and not after.restarted_since(before)
     ):
-        found.append("several gateway processes answer at this URL: their counts cannot be told apart")
-    return list(dict.fromkeys(found))
+        text = "several gateway processes answer at this URL: their counts cannot be told apart"
+        yield _warning(text, "give the URL of one, or read the report without the gateway's own count")
+
+
+def _warning(text: str, remedy: str) -> Reason:
+    return Reason(level="warning", text=text, remedy=remedy)

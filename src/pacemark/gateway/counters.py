@@ -29,8 +29,10 @@ class Counters(BaseModel):
     """When they were read, in seconds since 1970."""
 
     def restarted_since(self, before: "Counters") -> bool:
-        """Whether a process started after an earlier reading. One that is new and older than that is another
-        of several that answer at the same URL."""
+        """Whether a process started after an earlier reading; where the processes are the same or not told,
+        whether a count fell. One that is new and older is another of several that answer at the same URL."""
+        if self.started == before.started:
+            return any(self.requests.get(name, 0) < count for name, count in before.requests.items())
         new = set(self.started) - set(before.started)
         return any(start > before.read_at - _CLOCK_S for start in new)
 

@@ -51,7 +51,7 @@ class Execution(BaseModel):
     stopped: str
     """Why it was stopped before its end; empty when it ended by itself."""
     clock_step_s: float
-    """By how much the wall clock was set while it ran."""
+    """By how much the wall clock was set while it ran, the most of it where it was set back again."""
     cores: float
     cpu: list[CpuReading]
     gc_log: str
@@ -128,11 +128,12 @@ def _watch(
     process: JMeterProcess, tail: Follower, load: Load, on_progress: Callable[[Progress], None]
 ) -> Execution:
     started, stopped, cpu = process.started, "", [CpuReading(time.time(), process.cpu_seconds())]
-    cores, offset = process.cores(), clock_offset()
+    cores, clock = process.cores(), ClockWatch()
     with noted_stops() as stops:
         while process.exit_code is None and not stopped:
             time.sleep(LOOK_EVERY_S)
             cpu.append(CpuReading(time.time(), process.cpu_seconds()))
+            clock.look()
             on_progress(tail.look())
             stopped = INTERRUPTED if stops else overdue(tail.first_ms, started, load)
     if stopped:
@@ -143,7 +144,7 @@ def _watch(
         ended=time.time(),
         exit_code=process.exit_code,
         stopped=stopped,
-        clock_step_s=clock_offset() - offset,
+        clock_step_s=clock.step_s,
         cores=cores,
         cpu=cpu,
         gc_log="",
@@ -175,6 +176,18 @@ def flushed(rate_per_s: float) -> dict[str, str]:
     """The property that has each sample written out at once, where so few come that it is needed."""
     few = rate_per_s <= FLUSH_UP_TO_PER_S
     return {"jmeter.save.saveservice.autoflush": "true"} if few else {}
+
+
+class ClockWatch:
+    """Sees when the wall clock is set, back again too."""
+
+    def __init__(self) -> None:
+        self.step_s = 0.0
+        """The farthest that it was from where it would have been, in seconds."""
+        self._offset_s = clock_offset()
+
+    def look(self) -> None:
+        self.step_s = max(self.step_s, clock_offset() - self._offset_s, key=abs)
 
 
 def clock_offset() -> float:

@@ -1,6 +1,7 @@
 """The CSV files that a plan reads: what to call, and with what."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,6 +44,12 @@ def write_data(folder: Path, feeds: Iterable[Feed], fixtures: Fixtures = EMBEDDE
     for feed in feeds:
         with (folder / f"{feed}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows(feed, fixtures))
+
+
+def fingerprint(feeds: Iterable[Feed], fixtures: Fixtures) -> str:
+    """Equal where ``write_data`` writes the same."""
+    written = json.dumps({feed: rows(feed, fixtures) for feed in feeds}, sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def _compact(arguments: dict[str, Any]) -> str:

@@ -113,6 +113,11 @@ class _Runs:
     def count(self) -> int:
         return sum(run.count for run in self.each)
 
+    @property
+    def paced(self) -> bool:
+        """Whether all kept to a rate: only a load that does says when its requests were due."""
+        return all(run.tells_response for run in self.each)
+
     @cached_property
     def labels(self) -> set[str]:
         return {label for run in self.each for label in run.labels}
@@ -147,6 +152,16 @@ class _Runs:
         if basis not in self._known:
             self._known[basis] = [latency_figures(run, basis) for run in self.each]
         return self._known[basis]
+
+
+@dataclass(frozen=True)
+class _Assumed:
+    """What the noise between runs rests on where they do not tell it."""
+
+    told: float | None
+    """One standard deviation, a share."""
+    paced: bool
+    """Whether the loads kept to a rate, so that no latency touches it."""
 
 
 @dataclass(frozen=True)
@@ -205,13 +220,14 @@ def compare(
         if not side.count:
             raise InputError(f"the {name} has no samples in its window", "compare runs that have")
     given = {threshold.metric: threshold for threshold in thresholds or DEFAULT_THRESHOLDS}
+    assumed = _Assumed(told, paced=before.paced and after.paced)
     common = sorted(before.labels & after.labels)
     alone = len(before.labels | after.labels) == 1
     pairs = [(label, sides if alone else [side.by_label[label] for side in sides]) for label in common]
     cases = [
         case
         for label, pair in [(None, sides), *pairs]
-        for case in _cases(label, pair, given, past or {}, told, basis)
+        for case in _cases(label, pair, given, past or {}, assumed, basis)
     ]
     tests = [
         one for one in cases if one.spread and one.spread.deviation and not (alone and one.label is None)
@@ -232,7 +248,7 @@ def compare(
         rare=rare,
         new=sorted(after.labels - before.labels),
         thresholds=[f"{metric} {threshold}" for metric, threshold in given.items()],
-        noise=_noise_notes(cases, told),
+        noise=_noise_notes(cases, assumed),
         verdict=_verdict(changes, missing, rare),
         notes=list(dict.fromkeys((*before.notes, *after.notes))),
     )
@@ -267,7 +283,7 @@ def _cases(
     sides: Sequence[_Runs],
     given: Mapping[ComparedMetric, Threshold],
     past: Past,
-    told: float | None,
+    assumed: _Assumed,
     basis: Basis,
 ) -> list[_Case]:
     values = {metric: [side.values(metric, basis) for side in sides] for metric in METRICS}
@@ -283,7 +299,7 @@ def _cases(
         )
         if metric in given:
             within = [one[metric] for one in inside if metric in one]
-            spread = noise.of_a_run(metric, known[metric], within, told)
+            spread = noise.of_a_run(metric, known[metric], within, assumed.told, paced=assumed.paced)
             few = _says_nothing(metric, sides, basis)
             spread = None if few else spread
             if spread and metric == "error":
@@ -366,10 +382,10 @@ def _judged(case: _Case, threshold: Threshold, tests: int) -> dict[str, object]:
     return {"outcome": "inconclusive", "noise": margin, "runs_needed": needed, "why": why}
 
 
-def _noise_notes(cases: Sequence[_Case], told: float | None) -> list[str]:
+def _noise_notes(cases: Sequence[_Case], by: _Assumed) -> list[str]:
     sources = dict.fromkeys(case.spread.source for case in cases if case.spread)
     assumed = ", ".join(
-        f"{case.metric} {100 * noise.DEFAULT_BETWEEN[case.metric]:g} %"
+        f"{case.metric} {100 * noise.default_between(case.metric, paced=by.paced):g} %"
         for case in cases
         if case.label is None and case.spread and case.spread.source == "default" and case.metric != "error"
     )
@@ -377,7 +393,7 @@ def _noise_notes(cases: Sequence[_Case], told: float | None) -> list[str]:
         "default": f"assumed between runs, one standard deviation: {assumed}, as of runs alone on their "
         "machine (on one that others use they differ by some 50 %: --noise); with three runs on each side, "
         "five on one, or a history, theirs is known",
-        "told": f"between runs, one standard deviation, as was told: {100 * (told or 0):g} %",
+        "told": f"between runs, one standard deviation, as was told: {100 * (by.told or 0):g} %",
         "runs": "between runs: as the runs given differ among themselves",
         "history": "between runs: as those of the history differ from one to the next",
         "runs and history": "between runs: as the runs given and those of the history differ",

@@ -43,6 +43,9 @@ Five runs of the embedded gateway alone on a machine differed by 10, 6, 6, 14 an
 mean): these are the upper limits of that, at ``ASSURANCE``. On a machine that others used too they differed
 by 12, 45 and 74 % at p50, p95 and p99; a run does not show which of the two it was: that is to be told.
 """
+UNPACED_THROUGHPUT = DEFAULT_BETWEEN["mean"]
+"""The same where users wait for their replies, so that a slower gateway makes fewer requests. The throughput
+above is that of a paced load, which the gateway's latency does not touch."""
 LEAST_DEGREES = 4
 """With three runs on each side, or five on one, runs know their spread themselves."""
 MOST_DEGREES = 1e4
@@ -153,17 +156,25 @@ def over_time(metric: ComparedMetric, values: Sequence[float]) -> Spread | None:
     return Spread(math.sqrt(steps / (2 * (n - 1))), 2 * (n - 1) ** 2 / (3 * n - 4), "history")
 
 
+def default_between(metric: ComparedMetric, *, paced: bool) -> float:
+    """The stated deviation between runs; ``paced`` where a load kept to a rate."""
+    return DEFAULT_BETWEEN[metric] if paced or metric != "throughput" else UNPACED_THROUGHPUT
+
+
 def of_a_run(
     metric: ComparedMetric,
     known: Sequence[Spread],
     inside: Sequence[Spread | None],
     told: float | None = None,
+    *,
+    paced: bool = True,
 ) -> Spread | None:
     """The spread of one run: what runs and history show, as soon as they are enough to.
 
-    Until then the default between runs, or for latencies what was ``told`` instead, on top of what is seen
-    within them, or what the few runs show if that is more. The default is stated, not estimated, so the sum
-    is known the better, the more of it the default is (Satterthwaite 1946, doi:10.2307/3002019). None where
+    Until then the default between runs, or what was ``told`` instead (of latencies, and of a throughput that
+    follows from them), on top of what is seen within them, or what the few runs show if that is more. The
+    default is stated, not estimated, so the sum is known the better, the more of it the default is
+    (Satterthwaite 1946, doi:10.2307/3002019). None where
     the inner part is needed and not known.
     """
     own = _pooled(known)
@@ -172,8 +183,8 @@ def of_a_run(
     inner = _pooled([spread for spread in inside if spread is not None])
     if inner is None or None in inside:
         return None
-    is_told = told is not None and metric not in ("throughput", "error")
-    stated = told if told is not None and is_told else DEFAULT_BETWEEN[metric]
+    is_told = told is not None and not (metric == "error" or (metric == "throughput" and paced))
+    stated = told if told is not None and is_told else default_between(metric, paced=paced)
     assumed = math.hypot(inner.deviation, stated)
     share = (inner.deviation / assumed) ** 2 if assumed else 1.0
     degrees = min(inner.degrees / share**2 if share else math.inf, MOST_DEGREES)

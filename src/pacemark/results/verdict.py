@@ -67,8 +67,6 @@ class Evidence:
     gateway_gone: str = ""
     """How the gateway was seen to restart or die, empty when it was not."""
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
-    unknown: Sequence[str] = ()
-    """What could not be found out about the gateway, and why."""
     own: Sequence[Reason] = ()
     """What the workload's own measurements say."""
     generator_judged: bool = False
@@ -241,8 +239,6 @@ def _warnings(evidence: Evidence) -> Iterator[Reason]:
             f"({window.seconds:g} s)",
             "lengthen the run",
         )
-    for line in evidence.unknown:
-        yield _warning(line, "see the gateway's log")
     for handler, (gateway, jmeter) in evidence.counted.items():
         if gateway != jmeter:
             yield _warning(

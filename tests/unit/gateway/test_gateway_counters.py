@@ -54,3 +54,11 @@ def test_another_process_is_no_restart() -> None:
     assert not before.model_copy(update={"started": (10, 30)}).restarted_since(before)
     assert before.model_copy(update={"started": (10, 130)}).restarted_since(before)
     assert not before.model_copy(update={"started": (10,)}).restarted_since(before)
+
+
+@pytest.mark.parametrize("started", [(), (10,)])
+def test_a_count_that_fell_is_a_restart(started: tuple[float, ...]) -> None:
+    """Workers that share their counters tell no start time."""
+    before = Counters(requests={"GET /tools": 7, "POST /rpc": 1}, started=started, read_at=100)
+    assert before.model_copy(update={"requests": {"GET /tools": 9}}).restarted_since(before)
+    assert not before.model_copy(update={"requests": {**before.requests, "GET /": 1}}).restarted_since(before)

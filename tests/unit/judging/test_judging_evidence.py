@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from pacemark.asked import Asked
+from pacemark.asked import Apm, Asked
 from pacemark.gateway.client import GatewayError, SilentError
 from pacemark.gateway.counters import Counters
 from pacemark.gateway.preflight import PreflightResult
@@ -19,11 +19,13 @@ from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.health import CpuReading
 from pacemark.jmeter.java import Java
 from pacemark.jmeter.run import Execution
-from pacemark.judging import Begun, Carried, Counted, judged
+from pacemark.judging import Begun, Carried, Counted, judged, unmeasured
+from pacemark.results.compare import differences
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Subject
 from pacemark.results.record import Reason, RunRecord
 from pacemark.workloads import workload
+from pacemark.workloads.fixtures import EMBEDDED, Fixtures
 from pacemark.workloads.load import Load
 from pacemark.workloads.objective import Objective
 
@@ -120,6 +122,7 @@ GC_LOG = "\n".join(
     for n in range(3)
 )
 UP = Counters(requests={}, started=(1.0,), read_at=90.0)
+SHARED_COUNT = Counters(requests={"GET /ready": 7}, read_at=90.0)
 
 CASES: dict[str, tuple[Run, str, str]] = {
     "threads busy": (Run(waited=0), "warning", "every thread was busy when 100.0% of the requests came due"),
@@ -146,6 +149,21 @@ CASES: dict[str, tuple[Run, str, str]] = {
         Run(before=UP, after=UP.model_copy(update={"started": (91.0,)})),
         "invalid",
         "the gateway was restarted during the run",
+    ),
+    "gateway restarted, its start not told": (
+        Run(before=SHARED_COUNT, after=SHARED_COUNT.model_copy(update={"requests": {}})),
+        "invalid",
+        "the gateway was restarted during the run",
+    ),
+    "gateway restarted without counters": (
+        Run(before=UP, after=None),
+        "invalid",
+        "the gateway was restarted during the run",
+    ),
+    "no counters": (
+        Run(expires_s=60),
+        "warning",
+        "the gateway does not count its requests",
     ),
     "several gateways": (
         Run(before=UP, after=UP.model_copy(update={"started": (2.0,)})),
@@ -211,6 +229,39 @@ def test_the_fingerprint_tells_one_kind_of_gateway_from_another(
     tmp_path: Path, kind: str, gateway: dict[str, Any]
 ) -> None:
     assert Run(gateway=gateway).record(tmp_path).fingerprint["gateway"] == kind
+
+
+MCP = workload("mcp_jsonrpc_baseline")
+OTHER_REQUESTS: dict[str, dict[str, Any]] = {
+    "JSON-RPC at": {"rpc_endpoint": "/mcp"},
+    "traces": {"traces": False},
+    "APM": {"apm": Apm.OTEL},
+    "live figures": {"live_port": 9270},
+    "jvm": {"heap_mb": 777},
+}
+
+
+@pytest.mark.parametrize(("entry", "asked"), OTHER_REQUESTS.items())
+def test_the_fingerprint_tells_other_requests(tmp_path: Path, entry: str, asked: dict[str, Any]) -> None:
+    as_ever, other = (_fingerprint(tmp_path, **one) for one in ({}, asked))
+    assert [line.partition(":")[0] for line in differences(as_ever, other)] == [entry]
+
+
+def test_the_fingerprint_tells_which_tools_are_called(tmp_path: Path) -> None:
+    fewer = EMBEDDED.model_copy(update={"tools": EMBEDDED.tools[1:]})
+    found = differences(_fingerprint(tmp_path), _fingerprint(tmp_path, fixtures=fewer))
+    assert [line.partition(":")[0] for line in found] == ["data"]
+
+
+def _fingerprint(folder: Path, fixtures: Fixtures = EMBEDDED, **asked: Any) -> dict[str, str]:
+    given: dict[str, Any] = {"heap_mb": 512, **asked}
+    mcp = Asked(
+        workload=MCP, scale="smoke", load=LOAD, warm_up_s=2, objectives=(), url="http://127.0.0.1:4444",
+        credentials=None, out=folder, **given,
+    )  # fmt: skip
+    engine = Engine(folder, "5.6.3", Java(Path("java"), "21.0.8", "test"))
+    found = PreflightResult(findings=[], fixtures=fixtures)
+    return unmeasured(Begun(mcp, engine, datetime.now(UTC), found), []).fingerprint
 
 
 def test_what_never_came_of_a_run_cut_short_was_not_missed(tmp_path: Path) -> None:

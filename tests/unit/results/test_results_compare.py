@@ -13,7 +13,13 @@ from pacemark.results.threshold import Threshold
 
 
 def _digest(
-    tmp_path: Path, latencies: list[int], *, failed: int = 0, label: str = "A", seconds: int = 10
+    tmp_path: Path,
+    latencies: list[int],
+    *,
+    failed: int = 0,
+    label: str = "A",
+    seconds: int = 10,
+    paced: bool = False,
 ) -> Digest:
     """Samples spread evenly over the seconds, the failed ones evenly among them."""
     rows = []
@@ -22,8 +28,11 @@ def _digest(
         rows.append(
             f"{1_769_767_200_000 + i * seconds * 1000 // len(latencies)},{value},{label},{str(good).lower()}"
         )
+    columns = "timeStamp,elapsed,label,success"
+    if paced:
+        columns, rows = f"{columns},late_ms,waited", [f"{row},0,1" for row in rows]
     path = tmp_path / "samples.jtl"
-    path.write_text("\n".join(["timeStamp,elapsed,label,success", *rows, ""]))
+    path.write_text("\n".join([columns, *rows, ""]))
     return Digest.from_jtl(path).between(0, seconds)
 
 
@@ -196,6 +205,20 @@ def test_throughput_gets_worse_downwards(tmp_path: Path, count: int, threshold: 
     base, current = _digest(tmp_path, [5] * 100), _digest(tmp_path, [5] * count)
     found = _without_noise(base, current, ("throughput", threshold))
     assert _change(found, "throughput").outcome == outcome
+
+
+@pytest.mark.parametrize(("paced", "outcome"), [(True, "worse"), (False, "inconclusive")])
+def test_throughput_that_follows_from_latency_has_its_noise(
+    tmp_path: Path, paced: bool, outcome: str
+) -> None:
+    """Users who wait for their replies make fewer requests of a slower run; a pacing does not."""
+    base, current = (_digest(tmp_path, [100] * count, paced=paced) for count in (1000, 920))
+    threshold = [Threshold.parse("throughput", "5%")]
+    found = compare([base], [current], threshold)
+    assert _change(found, "throughput").outcome == outcome
+    assert f"throughput {0.1 if paced else 17:g} %" in found.noise[0]
+    told = compare([base], [current], threshold, told=0.001)
+    assert _change(told, "throughput").outcome == "worse"
 
 
 def test_a_side_s_figure_is_the_mean_of_its_runs_own(tmp_path: Path) -> None:

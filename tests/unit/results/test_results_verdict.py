@@ -89,7 +89,6 @@ UNTOLD = generator(waiting_share=None)
             "garbage collection stood still for 40%",
         ),
         (replace(GOOD, objectives=RATE, generator=generator(stopped="interrupted")), "invalid", "cut short"),
-        (replace(GOOD, unknown=("the gateway's counters: refused",)), "pass", "counters: refused"),
         (replace(GOOD, objectives=ERRORS), "fail", "errors 40 %"),
         (replace(GOOD, objectives=SLOW, recorded=990), "invalid", "10 lost"),
         (replace(GOOD, generator=generator(gc_pause_max_ms=300)), "pass", "300 ms at most"),

@@ -18,7 +18,7 @@ from typing import TypeVar
 from pacemark.errors import InputError, InterruptedRunError, RunError
 from pacemark.jmeter.engine import Engine
 from pacemark.jmeter.live import Progress, side_by_side
-from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, clock_offset, noted_stops
+from pacemark.jmeter.run import INTERRUPTED, LOOK_EVERY_S, ClockWatch, noted_stops
 from pacemark.jmeter.workers.address import Address
 from pacemark.jmeter.workers.keystore import Keystore
 from pacemark.jmeter.workers.link import Link, LostWorkerError
@@ -164,12 +164,13 @@ def _start(parts: Sequence[Part]) -> None:
 
 
 def _watched(parts: Sequence[Part], load: Load, on_progress: Callable[[Progress], None]) -> SharedExecution:
-    started, steady, stopped = time.time(), clock_offset(), ""
+    started, clock, stopped = time.time(), ClockWatch(), ""
     with ThreadPoolExecutor(len(parts)) as pool:
         with noted_stops() as stops:
             while not stopped and not all(part.is_over for part in parts):
                 time.sleep(LOOK_EVERY_S)
                 list(pool.map(lambda part: part.watch(), parts))
+                clock.look()
                 on_progress(side_by_side([part.progress for part in parts]))
                 overdue = "; ".join(filter(None, (part.overdue(started) for part in parts)))
                 stopped = INTERRUPTED if stops else overdue
@@ -186,7 +187,7 @@ def _watched(parts: Sequence[Part], load: Load, on_progress: Callable[[Progress]
         raise RunError(f"no worker sent a sample: {why}", f"see {parts[0].folder.parent}")
     lost = "; ".join(_lost(share, load, len(shares)) for share in shares if share.lost)
     reported = [share.reported for share in shares if share.reported is not None]
-    steps = [clock_offset() - steady, *(share.clock_step_s for share in shares)]
+    steps = [clock.step_s, *(share.clock_step_s for share in shares)]
     return SharedExecution(
         started=started,
         ended=time.time(),
