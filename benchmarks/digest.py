@@ -6,7 +6,7 @@ two run in the Python of ``--peers``, which has pandas and bzt; without it they 
 claimed about them is not shown. Rounds are interleaved; a ratio is the median of those of each round. Exits
 with 1 when a claim does not hold: 30 times as fast as the dashboard and 50 as the aim, no slower than pandas,
 no more memory than 400 MB at 5 million rows and 450 MB at any more, time in proportion to the rows, and an
-hour of one label of a day's digest in under a second.
+hour, a label, and an hour of a label of a day's digest in under a second.
 """
 
 import argparse
@@ -236,19 +236,24 @@ def of_more_rows(latency: str, counts: Sequence[int]) -> Claims:
 
 
 def of_a_window(rounds: int) -> Claims:
-    """What an hour of one label costs of the digest of a day."""
+    """What is asked of a day's digest: an hour, a label, and an hour of a label."""
     digest = digest_of(DAY_S, 60)
+    hour, label = ["--from", "12h", "--to", "13h"], ["--label", NAMES[3]]
+    asked = {"an hour": hour, "a label": label, "an hour of a label": hour + label}
     with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
         folder = Path(scratch)
         path = folder / "digest.parquet"
         digest.save(path)
         command = [sys.executable, "-m", "pacemark", "stats", str(path), "--json"]
-        command += ["--from", "12h", "--to", "13h", "--label", NAMES[3]]
-        (found,) = interleaved({OURS: command}, rounds, folder).values()
-    seconds = statistics.median(one.seconds for one in found)
-    what = "--from 12h --to 13h --label"
-    _tell(f"a day's digest, {digest.cells.height:,} cells", digest.count, what, found, "")
-    return {f"an hour of one label of a day's digest in under {WINDOW_S:g} s": seconds < WINDOW_S}
+        found = interleaved({what: command + given for what, given in asked.items()}, rounds, folder)
+    for what, costs in found.items():
+        name = f"pacemark stats: {what}"
+        _tell(f"a day's digest, {digest.cells.height:,} cells", digest.count, name, costs, "")
+    return {
+        f"{what} of a day's digest in under {WINDOW_S:g} s": statistics.median(one.seconds for one in costs)
+        < WINDOW_S
+        for what, costs in found.items()
+    }
 
 
 def _tell(latency: str, rows: int, name: str, found: Sequence[Cost], ratio: str) -> None:
