@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacemark.errors import PacemarkError
-from pacemark.results.record import Chart, Column, Section, Series
+from pacemark.results.record import Chart, Column, Mark, Section, Series
 from pacemark.results.slowest import ANCHOR
 from pacemark.telemetry.log_lines import Level, LogLine
+from pacemark.telemetry.loki import NotAllError
 
 LOGS_FILE = "logs.jsonl"
 MOST_KEPT = 50_000
@@ -65,6 +65,8 @@ class Logs:
     """Lines that were too many to be kept."""
     lost: str = ""
     """Why the lines were not read to their end, empty when they were."""
+    read_to: float = math.inf
+    """Up to when they were read; infinite where that was to their end."""
 
     @property
     def lines_by_trace(self) -> dict[str, int]:
@@ -105,8 +107,8 @@ def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Lo
 def _until_lost(lines: Iterable[LogLine], found: Logs) -> Iterator[LogLine]:
     try:
         yield from lines
-    except PacemarkError as error:
-        found.lost = str(error)
+    except NotAllError as error:
+        found.lost, found.read_to = str(error), error.read_to
 
 
 def pattern(message: str) -> str:
@@ -131,7 +133,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     shown = [
         Section(
             title="Logs",
-            summary=_summary(found, total, groups),
+            summary=_summary(found, total, groups, start),
             note="Warnings and errors, the worst first and then the most frequent. Messages that differ in "
             "numbers, ids and quoted texts only are one. Times are from the first sample.",
             columns=[
@@ -153,7 +155,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
                 ]
                 for one in groups[:TOP]
             ],
-            charts=[_chart(found, start, end_s)],
+            charts=_charts(found, start, end_s),
             is_background=True,
         )
     ]
@@ -162,7 +164,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     return shown
 
 
-def _summary(found: Logs, total: int, groups: list[Group]) -> str:
+def _summary(found: Logs, total: int, groups: list[Group], start: float) -> str:
     by_level: Counter[Level] = Counter()
     for (_, level), count in found.counts.items():
         by_level[level] += count
@@ -171,7 +173,13 @@ def _summary(found: Logs, total: int, groups: list[Group]) -> str:
     often = max(groups, key=lambda one: one.count, default=None)
     most = f" Most often: {often.example.partition(chr(10))[0][:160]}" if often else ""
     more = f" The table has {TOP} of {len(groups)} kinds of messages." if len(groups) > TOP else ""
-    return f"{total:,} lines: {counts}.{left}{more}{most}"
+    return f"{total:,} lines: {counts}.{_how_far(found, start)}{left}{more}{most}"
+
+
+def _how_far(found: Logs, start: float) -> str:
+    if math.isinf(found.read_to):
+        return ""
+    return f" They were read up to {max(found.read_to - start, 0):.0f} s: later ones are not known."
 
 
 def _of_traces(found: Logs, start: float) -> Section:
@@ -194,22 +202,33 @@ def _of_traces(found: Logs, start: float) -> Section:
     )
 
 
-def _chart(found: Logs, start: float, end_s: float) -> Chart:
+def _charts(found: Logs, start: float, end_s: float) -> list[Chart]:
+    """The lines over time; none where no stretch of it was read whole."""
     step_s = max(1, math.ceil(end_s / CHART_POINTS))
     points = max(1, math.ceil(end_s / step_s))
+    read_s = found.read_to - start
     by_level: dict[Level, list[float | None]] = {}
+    # A point of which some lines were not read is not known either; its last second is one of the epoch.
+    none: list[float | None] = [
+        0.0 if math.ceil(start + (n + 1) * step_s) <= found.read_to else None for n in range(points)
+    ]
     for (second, level), count in found.over_time.items():
         n = math.floor((second - start) / step_s)
-        if 0 <= n < points:
-            values = by_level.setdefault(level, [0.0] * points)
+        if 0 <= n < points and none[n] is not None:
+            values = by_level.setdefault(level, none.copy())
             values[n] = (values[n] or 0.0) + count / step_s
-    return Chart(
-        title="Lines logged, by level",
-        unit="lines a second, /s",
-        at=[float(n * step_s) for n in range(points)],
-        series=[
-            Series(name=level, values=[round(value or 0.0, 3) for value in by_level[level]])
-            for level in LEVELS
-            if level in by_level
-        ],
-    )
+    if not by_level:
+        return []
+    rounded = {
+        level: [None if value is None else round(value, 3) for value in values]
+        for level, values in by_level.items()
+    }
+    return [
+        Chart(
+            title="Lines logged, by level",
+            unit="lines a second, /s",
+            at=[float(n * step_s) for n in range(points)],
+            series=[Series(name=level, values=rounded[level]) for level in LEVELS if level in rounded],
+            marks=[Mark(from_at=max(read_s, 0.0), to_at=end_s, text="not read")] if read_s < end_s else [],
+        )
+    ]

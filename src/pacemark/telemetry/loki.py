@@ -56,6 +56,14 @@ class _TooMuchError(LokiError):
         self.most = most
 
 
+class NotAllError(LokiError):
+    """Lines were read up to ``read_to`` (epoch seconds), and not to their end."""
+
+    def __init__(self, error: LokiError, read_to: float) -> None:
+        super().__init__(error.message, error.hint)
+        self.read_to = read_to
+
+
 class _Entry(NamedTuple):
     at_ns: int
     labels: tuple[tuple[str, str], ...]
@@ -116,19 +124,23 @@ class Loki:
         """What matches ``query`` from ``start`` to ``end`` (epoch seconds), in the order of time, each once.
 
         Raises:
-            LokiError: an answer did not come, after several tries, or there are more than ``MOST_LINES``;
+            NotAllError: an answer did not come, after several tries, or there are more than ``MOST_LINES``;
                 what was told until then is right.
         """
-        entries = self._entries(query, round(start * 1e9), round(end * 1e9))
-        for count, entry in enumerate(entries):
-            if count == MOST_LINES:
-                rest = self._count(query, entry.at_ns, round(end * 1e9))
-                raise LokiError(
-                    f"{MOST_LINES:,} lines were read, up to {entry.at_ns / 1e9 - start:.0f} s, and "
-                    f"{'more' if rest is None else f'{rest:,}'} were not",
-                    "let loki_query select fewer",
-                )
-            yield _line(entry)
+        entries, read_to = self._entries(query, round(start * 1e9), round(end * 1e9)), start
+        try:
+            for count, entry in enumerate(entries):
+                if count == MOST_LINES:
+                    rest = self._count(query, entry.at_ns, round(end * 1e9))
+                    raise LokiError(
+                        f"{MOST_LINES:,} lines were read, up to {entry.at_ns / 1e9 - start:.0f} s, and "
+                        f"{'more' if rest is None else f'{rest:,}'} were not",
+                        "let loki_query select fewer",
+                    )
+                read_to = entry.at_ns / 1e9
+                yield _line(entry)
+        except LokiError as error:
+            raise NotAllError(error, read_to) from None
 
     def _entries(self, query: str, at_ns: int, end_ns: int) -> Iterator[_Entry]:
         """Page by page, of as long a time as Loki takes.

@@ -16,7 +16,7 @@ from pacemark.telemetry import logs
 from pacemark.telemetry.log_files import LogFiles
 from pacemark.telemetry.log_lines import MOST_CHARACTERS, LogLine, cleaned, gathered, parse
 from pacemark.telemetry.logs import collect, pattern, sections
-from pacemark.telemetry.loki import LokiError
+from pacemark.telemetry.loki import LokiError, NotAllError
 
 AT = datetime(2026, 11, 26, 16, 22, 6, 500_000, UTC).timestamp()
 TRACE = "40b61de615f8f75b8cfc37711c2db9ff"
@@ -195,11 +195,29 @@ def test_what_is_not_kept_any_more_is_counted(tmp_path: Path, monkeypatch: pytes
 def test_what_was_read_before_they_were_lost_is_kept(tmp_path: Path) -> None:
     def lines() -> Iterator[LogLine]:
         yield line(100, "ERROR", "broken")
-        raise LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki")
+        raise NotAllError(LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki"), 100)
 
     found = collect(lines(), tmp_path / "logs.jsonl", ())
     assert found.lost == "http://127.0.0.1:3100: no answer within 30 s: see Loki"
     assert "broken" in (tmp_path / "logs.jsonl").read_text("utf-8")
+
+
+def test_what_was_not_read_is_not_known_and_no_silence(tmp_path: Path) -> None:
+    def lines() -> Iterator[LogLine]:
+        yield line(100.2, "ERROR", "broken")
+        yield from (line(100 + n) for n in (1, 1.5, 3, 3.2))
+        raise NotAllError(LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki"), 103.2)
+
+    (section,) = sections(collect(lines(), tmp_path / "logs.jsonl", ()), 100, 6)
+    (chart,) = section.charts
+    assert {one.name: one.values for one in chart.series} == {
+        "ERROR": [1, 0, 0, None, None, None],
+        "INFO": [0, 2, 0, None, None, None],
+    }
+    assert [(mark.from_at, mark.to_at, mark.text) for mark in chart.marks] == [
+        (pytest.approx(3.2), 6, "not read")
+    ]
+    assert "They were read up to 3 s: later ones are not known." in section.summary
 
 
 def test_nothing_logged_is_said(tmp_path: Path) -> None:
