@@ -4,14 +4,14 @@ import heapq
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacemark.results.record import Chart, Column, Mark, Section, Series
 from pacemark.results.slowest import ANCHOR
-from pacemark.telemetry.log_lines import Level, LogLine
-from pacemark.telemetry.loki import NotAllError
+from pacemark.telemetry.log_lines import WORSE, Level, LogLine
+from pacemark.telemetry.loki import Kind, NotAllError, how_far
 
 LOGS_FILE = "logs.jsonl"
 MOST_KEPT = 50_000
@@ -20,7 +20,6 @@ worse; and as many others. Some 30 MB, in memory too."""
 TOP = 15
 CHART_POINTS = 480
 LEVELS: tuple[Level, ...] = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-_WORSE: frozenset[Level] = frozenset({"CRITICAL", "ERROR", "WARNING"})
 _LINES_OF_A_TRACE = 20
 _VARYING = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-f]{16,}\b|0x[0-9a-fA-F]+|'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)*"
@@ -65,13 +64,20 @@ class Logs:
     """Lines that were too many to be kept."""
     lost: str = ""
     """Why the lines were not read to their end, empty when they were."""
-    read_to: float = math.inf
+    read_to: Mapping[Kind, float] = field(
+        default_factory=lambda: dict.fromkeys(("samples", "worse", "others"), math.inf)
+    )
     """Up to when they were read; infinite where that was to their end."""
 
     @property
     def lines_by_trace(self) -> dict[str, int]:
         """How many lines each request that was looked for has."""
         return {trace: len(lines) for trace, lines in self.of_traces.items()}
+
+    @property
+    def has_all_of_traces(self) -> bool:
+        """Whether a request without a line here has none."""
+        return math.isinf(self.read_to["samples"])
 
 
 def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Logs:
@@ -88,7 +94,7 @@ def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Lo
     for line in _until_lost(lines, found):
         found.counts[line.service, line.level] += 1
         found.over_time[math.floor(line.at), line.level] += 1
-        is_wanted, is_worse = line.trace_id in wanted, line.level in _WORSE
+        is_wanted, is_worse = line.trace_id in wanted, line.level in WORSE
         if is_wanted:
             found.of_traces.setdefault(line.trace_id, []).append(line)
         if is_worse:
@@ -177,9 +183,9 @@ def _summary(found: Logs, total: int, groups: list[Group], start: float) -> str:
 
 
 def _how_far(found: Logs, start: float) -> str:
-    if math.isinf(found.read_to):
+    if not found.lost:
         return ""
-    return f" They were read up to {max(found.read_to - start, 0):.0f} s: later ones are not known."
+    return f" Read were {how_far(found.read_to, start)}: later ones are not known."
 
 
 def _of_traces(found: Logs, start: float) -> Section:
@@ -206,16 +212,17 @@ def _charts(found: Logs, start: float, end_s: float) -> list[Chart]:
     """The lines over time; none where no stretch of it was read whole."""
     step_s = max(1, math.ceil(end_s / CHART_POINTS))
     points = max(1, math.ceil(end_s / step_s))
-    read_s = found.read_to - start
     by_level: dict[Level, list[float | None]] = {}
     # A point of which some lines were not read is not known either; its last second is one of the epoch.
-    none: list[float | None] = [
-        0.0 if math.ceil(start + (n + 1) * step_s) <= found.read_to else None for n in range(points)
-    ]
+    none: dict[Kind, list[float | None]] = {
+        kind: [0.0 if math.ceil(start + (n + 1) * step_s) <= to else None for n in range(points)]
+        for kind, to in found.read_to.items()
+    }
     for (second, level), count in found.over_time.items():
         n = math.floor((second - start) / step_s)
-        if 0 <= n < points and none[n] is not None:
-            values = by_level.setdefault(level, none.copy())
+        known = none["worse" if level in WORSE else "others"]
+        if 0 <= n < points and known[n] is not None:
+            values = by_level.setdefault(level, known.copy())
             values[n] = (values[n] or 0.0) + count / step_s
     if not by_level:
         return []
@@ -229,6 +236,15 @@ def _charts(found: Logs, start: float, end_s: float) -> list[Chart]:
             unit="lines a second, /s",
             at=[float(n * step_s) for n in range(points)],
             series=[Series(name=level, values=rounded[level]) for level in LEVELS if level in rounded],
-            marks=[Mark(from_at=max(read_s, 0.0), to_at=end_s, text="not read")] if read_s < end_s else [],
+            marks=_unread(found, start, end_s),
         )
     ]
+
+
+def _unread(found: Logs, start: float, end_s: float) -> list[Mark]:
+    worse_s, others_s = (max(found.read_to[kind] - start, 0.0) for kind in ("worse", "others"))
+    if worse_s == others_s:
+        told = [(worse_s, "not read")]
+    else:
+        told = [(worse_s, "WARNING and worse not read"), (others_s, "INFO and DEBUG not read")]
+    return [Mark(from_at=from_s, to_at=end_s, text=text) for from_s, text in told if from_s < end_s]
