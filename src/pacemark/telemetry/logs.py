@@ -15,8 +15,8 @@ from pacemark.telemetry.loki import Kind, NotAllError, how_far
 
 LOGS_FILE = "logs.jsonl"
 MOST_KEPT = 50_000
-"""Lines in ``logs.jsonl`` that matter, those of single requests that are looked for and warnings and what is
-worse; and as many others. Some 30 MB, in memory too."""
+"""Lines in ``logs.jsonl`` that matter, those of single requests that are looked for and the earliest warnings
+and what is worse; and as many others, the earliest too. Some 30 MB, in memory too."""
 TOP = 15
 CHART_POINTS = 480
 LEVELS: tuple[Level, ...] = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
@@ -90,7 +90,7 @@ def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Lo
         OSError: ``path`` cannot be written.
     """
     found, wanted = Logs(), frozenset(traces)
-    kept: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
+    kept = {True: _Kept(), False: _Kept()}
     for line in _until_lost(lines, found):
         found.counts[line.service, line.level] += 1
         found.over_time[math.floor(line.at), line.level] += 1
@@ -99,15 +99,36 @@ def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Lo
             found.of_traces.setdefault(line.trace_id, []).append(line)
         if is_worse:
             _group(found, line)
-        if len(kept[is_wanted or is_worse]) < MOST_KEPT:
-            kept[is_wanted or is_worse].append((line.at, line.as_json()))
-            found.kept += 1
-        else:
-            found.left_out += 1
+        kept[is_wanted or is_worse].add(line, is_wanted=is_wanted)
+    found.kept = sum(len(some.rows) for some in kept.values())
+    found.left_out = sum(found.counts.values()) - found.kept
     with path.open("w", encoding="utf-8") as file:
-        for _, text in heapq.merge(*(sorted(some) for some in kept.values())):
+        for _, text in heapq.merge(*(some.in_order() for some in kept.values())):
             file.write(text + "\n")
     return found
+
+
+class _Kept:
+    """The earliest of the lines that come, of those that are wanted all before any other.
+
+    Files come one after another: the first that come would be those of the first file.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[bool, float, int, str]] = []
+        """A heap: the first is the one to be given up."""
+        self._came = 0
+
+    def add(self, line: LogLine, *, is_wanted: bool) -> None:
+        self._came += 1
+        rank = (is_wanted, -line.at, -self._came)
+        if len(self.rows) < MOST_KEPT:
+            heapq.heappush(self.rows, (*rank, line.as_json()))
+        elif rank > self.rows[0][:3]:
+            heapq.heapreplace(self.rows, (*rank, line.as_json()))
+
+    def in_order(self) -> list[tuple[float, str]]:
+        return sorted((-at, text) for _, at, _, text in self.rows)
 
 
 def _until_lost(lines: Iterable[LogLine], found: Logs) -> Iterator[LogLine]:

@@ -225,6 +225,33 @@ def test_what_is_not_kept_any_more_is_counted(tmp_path: Path, monkeypatch: pytes
     assert kept == sorted(one.at for one in (*others[:10], *worse[:10]))
 
 
+def test_of_files_that_are_read_one_after_another_the_earliest_lines_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_KEPT", 10)
+    names = ("gateway", "nginx", "postgres")
+    files = {name: tmp_path / f"{name}.log" for name in names}
+    places = LogFiles(files)
+    for name, path in files.items():
+        path.write_text("".join(stamped(n, name) for n in range(20)), encoding="utf-8")
+    found = collect(places.lines(AT - 10, AT + 60), tmp_path / "logs.jsonl", ())
+    assert found.counts == {(name, "INFO"): 20 for name in names}
+    assert (found.kept, found.left_out) == (10, 50)
+    kept = [json.loads(text) for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert Counter(one["service"] for one in kept) == {"gateway": 4, "nginx": 3, "postgres": 3}
+    assert max(one["at"] for one in kept) == AT - 6.5 + 3
+
+
+def test_a_line_that_is_looked_for_is_kept_before_earlier_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_KEPT", 3)
+    lines = [line(109, message="yours", trace=TRACE), *(line(100 + n, "WARNING", "no") for n in range(6))]
+    collect(lines, tmp_path / "logs.jsonl", {TRACE})
+    kept = [json.loads(text)["at"] for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert kept == [100, 101, 109]
+
+
 def read(worse_to: float, others_to: float) -> dict[Kind, float]:
     return {"samples": worse_to, "worse": worse_to, "others": others_to}
 
