@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -84,9 +84,10 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     window, digest = asked.window, subject.digest
     requests = digest.without_lifetimes()
     measured = requests.between(window.from_s, window.to_s)
-    own = measure(subject)
-    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     observed = carried.observed
+    pool = observed.pool(asked.load.duration_s) if observed else None
+    own = measure(replace(subject, pool=pool))
+    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     promql = own_figures(asked.objectives, observed.telemetry if observed else None, window)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own | promql)
     generator = _generator(asked, engine, execution, digest, measured)
