@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -99,7 +100,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     expires = bearer.expires_at if bearer else None
     unverified = asked.connection.ignores_certificate_of(asked.url)
     insecure = [Reason(level="warning", text=UNVERIFIED[0], remedy=UNVERIFIED[1])] if unverified else []
-    ended = _ended(carried)
+    ended = _ended(carried, asked.log_files)
     if observed and not ended:
         ended = observed.gateways_lost(asked.load.duration_s)
     evidence = Evidence(
@@ -294,13 +295,19 @@ def _gone(carried: Carried, asked: Asked) -> str:
     return "the gateway was restarted during the run" if restarted else ""
 
 
-def _ended(carried: Carried) -> list[Reason]:
+def _ended(carried: Carried, log_files: Mapping[str, Path]) -> list[Reason]:
     """One of several gateways that ends makes the others' load another than was asked for."""
+
+    def log(service: str) -> str:
+        # nginx's own is that of requests.
+        path = log_files.get(f"{service}-errors") or log_files.get(service)
+        return f"its log, {path}," if path else "its log,"
+
     return [
         Reason(
             level="invalid" if service.startswith(GATEWAY) else "warning",
             text=f"{service} ended {max(at_s, 0):.0f} s into the run",
-            remedy="see its log, and run again",
+            remedy=f"see {log(service)} and run again",
         )
         for service, at_s in carried.ended.items()
     ]

@@ -198,6 +198,18 @@ def test_raw_and_corrected_stand_side_by_side_for_the_stage_of_constant_rate(tmp
     assert (steady.elapsed.p95, steady.response.p95, steady.response.count) == (5, 17, steady.elapsed.count)
 
 
+def test_of_a_service_that_died_the_log_to_look_into_is_named(tmp_path: Path) -> None:
+    names = ("gateway-2", "nginx", "nginx-errors")
+    logs = {name: tmp_path / f"{name}.log" for name in names}
+    died = {"gateway-2": 7.0, "nginx": 8.0, "redis": 9.0}
+    record = Run(died=died, gateway={"log_files": logs}).record(tmp_path)
+    assert record.verdict == "invalid"
+    gateway = _reason(record, "gateway-2 ended 7 s into the run")
+    assert gateway.remedy == f"see its log, {logs['gateway-2']}, and run again"
+    assert str(logs["nginx-errors"]) in _reason(record, "nginx ended 8 s into the run").remedy
+    assert _reason(record, "redis ended 9 s into the run").remedy == "see its log, and run again"
+
+
 SPIKE = workload("spike_test")
 
 
