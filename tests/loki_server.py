@@ -16,14 +16,36 @@ TEXT = {"Content-Type": "text/plain"}
 START_NS = 1_700_000_000_000_000_000
 
 
-def _passes(text: str, filters: list[tuple[str, str]]) -> bool:
-    return all((json.loads(part) in text) == (sign == "|=") for sign, part in filters)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_LINE_FILTER = re.compile(rf" (\|=|!=|\|~|!~) ({_QUOTED})")
+_LABEL = rf"\w+[=!]~{_QUOTED}"
+_LABEL_FILTER = re.compile(rf" \| ({_LABEL}(?: (?:or|and) {_LABEL})*)")
+
+
+def _passes(query: str, text: str, labels: dict[str, str]) -> bool:
+    """Filters of lines by a text or a regular expression, of labels by regular expressions, which are of the
+    whole label; joined by ``or`` or by ``and``, not by both."""
+    for sign, quoted in _LINE_FILTER.findall(query):
+        part = json.loads(quoted)
+        is_in = part in text if sign.endswith("=") else re.search(part, text) is not None
+        if is_in != sign.startswith("|"):
+            return False
+    for given in _LABEL_FILTER.findall(query):
+        some = re.findall(rf"(\w+)([=!])~({_QUOTED})", given)
+        met = [
+            (re.fullmatch(json.loads(quoted), labels.get(name, "")) is not None) == (sign == "=")
+            for name, sign, quoted in some
+        ]
+        if not (any(met) if " or " in given else all(met)):
+            return False
+    return True
 
 
 class FakeLoki(LoopbackServer):
     """``query_range`` as documented: [start, end), the oldest first, at most ``limit`` over all streams.
 
-    Lines may be filtered by what they contain; those of one instant come in another order each time. More
+    Lines may be filtered by what they contain, and by labels; those of one instant come in another order each
+    time. ``labels`` are of all streams, ``labels_of`` of a service's. More
     lines than ``most`` and ranges of more than ``longest_s`` are refused with a text, and from ``tired_s`` on
     it gives up. ``interrupt`` may answer instead, by the number of the request.
     """
@@ -36,6 +58,7 @@ class FakeLoki(LoopbackServer):
         self.longest_s = self.tired_s = 1e9
         self.may_list = True
         self.labels: dict[str, str] = {}
+        self.labels_of: dict[str, dict[str, str]] = {}
         self.stray: list[Logged] = []
         self.queries: list[dict[str, str]] = []
         self.authorizations: set[str] = set()
@@ -65,10 +88,10 @@ class FakeLoki(LoopbackServer):
         if path == "/loki/api/v1/labels":
             return 200, JSON, b'{"status":"success","data":["job","service_name"]}'
         if path == "/loki/api/v1/query":
-            counted = re.fullmatch(r"sum\(count_over_time\((.*)\[(\d+)ns\]\)\)", asked["query"])
+            counted = re.fullmatch(r"sum\(count_over_time\((.*)\[(\d+)ms\]\)\)", asked["query"])
             assert counted
             end = int(asked["time"])
-            count = sum(end - int(counted[2]) <= one[0] < end for one in self.logged)
+            count = len(self._matching(counted[1], end - int(counted[2]) * 10**6 + 1, end + 1))
             data = {"resultType": "vector", "result": [{"metric": {}, "value": [end / 1e9, str(count)]}]}
             return 200, JSON, json.dumps({"status": "success", "data": data}).encode()
         if path != "/loki/api/v1/query_range":
@@ -83,17 +106,23 @@ class FakeLoki(LoopbackServer):
         if end - start > self.tired_s * 1e9:
             return 504, TEXT, b"context deadline exceeded"
         assert asked["direction"] == "forward"
-        filters = re.findall(r' (\|=|!=) ("(?:[^"\\]|\\.)*")', asked["query"])
-        inside = [one for one in self.logged if start <= one[0] < end and _passes(one[2], filters)]
+        inside = self._matching(asked["query"], start, end)
         random.shuffle(inside)
         page = [*self.stray, *sorted(inside, key=lambda one: one[0])][:limit]
         streams: dict[str, list[list[str]]] = {}
         for at_ns, service, text in page:
             streams.setdefault(service, []).append([str(at_ns), text])
-        result = [
-            {"stream": {"service_name": service, "job": "gateway", **self.labels}, "values": values}
-            for service, values in streams.items()
-        ]
+        result = [{"stream": self._labels(service), "values": values} for service, values in streams.items()]
         random.shuffle(result)  # streams come in no order
         data = {"resultType": "streams", "result": result, "stats": {}}
         return 200, JSON, json.dumps({"status": "success", "data": data}).encode()
+
+    def _matching(self, query: str, start_ns: int, end_ns: int) -> list[Logged]:
+        return [
+            one
+            for one in self.logged
+            if start_ns <= one[0] < end_ns and _passes(query, one[2], self._labels(one[1]))
+        ]
+
+    def _labels(self, service: str) -> dict[str, str]:
+        return {"service_name": service, "job": "gateway", **self.labels, **self.labels_of.get(service, {})}

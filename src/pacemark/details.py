@@ -1,7 +1,7 @@
 """What is added to a run's record after its verdict, since it takes time: single samples, and the logs."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ _AROUND_S = 1.0
 """Before the first sample and after the load, for what is logged a little earlier or later."""
 _SHIPPED_S = 3.0
 """Until Loki has what is logged: agents read files, and send what they read, once a second."""
+_AROUND_SAMPLE_S = 10.0
+"""Before and after one of the slowest samples: another machine's clock may be a little wrong."""
 _LOKI = "Loki"
 
 
@@ -42,8 +44,15 @@ def with_details(
     end = start + asked.load.duration_s
     found, reasons = Logs(), list(more)
     is_known = False
-    for name, source in _sources(asked, files):
-        wanted = {one.trace_id for one in slow if one.trace_id}
+    wanted = {
+        one.trace_id: (
+            start + one.at_s - _AROUND_SAMPLE_S,
+            start + one.at_s + one.elapsed_ms / 1000 + _AROUND_SAMPLE_S,
+        )
+        for one in slow
+        if one.trace_id
+    }
+    for name, source in _sources(asked, files, wanted):
         try:
             with source(start - _AROUND_S, end + _AROUND_S) as lines:
                 found = collect(lines, directory / LOGS_FILE, wanted)
@@ -60,7 +69,8 @@ def with_details(
         is_known = bool(found.kept) or (not why and name != _LOKI)
         if found.kept:
             break
-    slowest_ones = section(slow, found.lines_by_trace if is_known else None, asked.trace_url)
+    by_trace = found.lines_by_trace if is_known else None
+    slowest_ones = section(slow, by_trace, asked.trace_url, has_all=found.has_all_of_traces)
     logs = sections(found, start, asked.load.duration_s) if is_known else []
     return record.model_copy(
         update={
@@ -74,19 +84,25 @@ Source = Callable[[float, float], AbstractContextManager[Iterator[LogLine]]]
 """The lines from an instant to another, in epoch seconds."""
 
 
-def _sources(asked: Asked, files: LogFiles) -> Iterator[tuple[str, Source]]:
+Wanted = Mapping[str, tuple[float, float]]
+"""Trace ids, and from when to when each is looked for, in epoch seconds."""
+
+
+def _sources(asked: Asked, files: LogFiles, wanted: Wanted) -> Iterator[tuple[str, Source]]:
     """Loki, and where it has nothing the files."""
     if asked.loki is not None:
-        yield _LOKI, partial(_of_loki, asked.loki, asked)
+        yield _LOKI, partial(_of_loki, asked.loki, asked, wanted)
     if asked.log_files:
         yield "the stack", lambda start, end: nullcontext(files.lines(start, end))
 
 
 @contextmanager
-def _of_loki(where: LokiAsked, asked: Asked, start: float, end: float) -> Iterator[Iterator[LogLine]]:
+def _of_loki(
+    where: LokiAsked, asked: Asked, wanted: Wanted, start: float, end: float
+) -> Iterator[Iterator[LogLine]]:
     time.sleep(max(0.0, end + _SHIPPED_S - time.time()))
     with _loki(where, asked) as loki:
-        yield loki.lines(where.query, start, end)
+        yield loki.lines(where.query, start, end, wanted)
 
 
 def _loki(where: LokiAsked, asked: Asked) -> Loki:

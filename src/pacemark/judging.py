@@ -3,8 +3,9 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -85,9 +86,10 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     window, digest = asked.window, subject.digest
     requests = digest.without_lifetimes()
     measured = requests.between(window.from_s, window.to_s)
-    own = measure(subject)
-    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     observed = carried.observed
+    pool = observed.pool(asked.load.duration_s) if observed else None
+    own = measure(replace(subject, pool=pool))
+    due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     promql = own_figures(asked.objectives, observed.telemetry if observed else None, window)
     objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own | promql)
     generator = _generator(asked, engine, execution, digest, measured)
@@ -99,7 +101,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     expires = bearer.expires_at if bearer else None
     unverified = asked.connection.ignores_certificate_of(asked.url)
     insecure = [_warning(*UNVERIFIED)] if unverified else []
-    ended = _ended(carried)
+    ended = _ended(carried, asked.log_files)
     if observed and not ended:
         ended = observed.gateways_lost(asked.load.duration_s)
     evidence = Evidence(
@@ -315,13 +317,19 @@ def _gone(carried: Carried, asked: Asked) -> str:
     return "the gateway was restarted during the run" if restarted else ""
 
 
-def _ended(carried: Carried) -> list[Reason]:
+def _ended(carried: Carried, log_files: Mapping[str, Path]) -> list[Reason]:
     """One of several gateways that ends makes the others' load another than was asked for."""
+
+    def log(service: str) -> str:
+        # nginx's own is that of requests.
+        path = log_files.get(f"{service}-errors") or log_files.get(service)
+        return f"its log, {path}," if path else "its log,"
+
     return [
         Reason(
             level="invalid" if service.startswith(GATEWAY) else "warning",
             text=f"{service} ended {max(at_s, 0):.0f} s into the run",
-            remedy="see its log, and run again",
+            remedy=f"see {log(service)} and run again",
         )
         for service, at_s in carried.ended.items()
     ]

@@ -68,9 +68,11 @@ def slowest(path: Path, start_ms: int, window: Window) -> list[SlowSample]:
     ]
 
 
-def section(samples: list[SlowSample], lines: dict[str, int] | None, trace_url: str = "") -> Section | None:
+def section(
+    samples: list[SlowSample], lines: dict[str, int] | None, trace_url: str = "", *, has_all: bool = True
+) -> Section | None:
     """A row a sample; its trace leads to its log lines on the page: ``lines`` tells how many each has, None
-    that there are no logs.
+    that there are no logs; ``has_all`` whether one that has none there was not logged.
 
     ``trace_url`` has ``{trace_id}`` where a tracing system wants the id; empty: there is none.
     """
@@ -79,7 +81,8 @@ def section(samples: list[SlowSample], lines: dict[str, int] | None, trace_url: 
     has_logs, lines = lines is not None, lines or {}
     has_traces = any(one.trace_id for one in samples)
     traced = sum(one.trace_id in lines for one in samples)
-    known = f" The gateway's logs have lines of {traced} of them." if has_logs and has_traces else ""
+    logs = "The gateway's logs have" if has_all else "What was read of the gateway's logs has"
+    known = f" {logs} lines of {traced} of them." if has_logs and has_traces else ""
     links = [Column(name="Trace at", link=trace_url.replace("{trace_id}", "{}"))] if trace_url else []
     return Section(
         title="Slowest samples",

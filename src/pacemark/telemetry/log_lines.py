@@ -21,6 +21,7 @@ _LEVELS: dict[str, Level] = {
     **dict.fromkeys(("ERROR", "ERR"), "ERROR"),
     **dict.fromkeys(("CRITICAL", "FATAL", "PANIC", "EMERG", "ALERT", "CRIT"), "CRITICAL"),
 }
+WORSE: frozenset[Level] = frozenset({"CRITICAL", "ERROR", "WARNING"})
 _REDIS: dict[str, Level] = {".": "DEBUG", "-": "DEBUG", "*": "INFO", "#": "WARNING"}
 
 _NAMES = (
@@ -48,21 +49,34 @@ the writing's direction, halves of characters."""
 
 _DATE = r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?\d*"
 _ZONE = r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?"
-_TEXT = re.compile(rf"^(?:ts=|time=)?\"?{_DATE}{_ZONE}\"?\s*(?P<rest>.*)$", re.DOTALL)
+_STAMP = rf"(?:ts=|time=)?\"?{_DATE}{_ZONE}\"?\s*"
+_TEXT = re.compile(rf"^{_STAMP}(?P<rest>.*)$", re.DOTALL)
 _REDIS_LINE = re.compile(
     r"^\d+:[A-Z] (?P<when>\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3}) (?P<mark>[.\-*#]) (?P<rest>.*)$",
     re.DOTALL,
 )
-_LEVEL = re.compile(
-    r"^(?:\[[^\]]*\]\s*|\S*\s-\s[\w.]+\s-\s|-\s[\w.]+\s-\s|caller=\S+\s)?\W*"
-    r"(?:level=|lvl=)?(?P<level>" + "|".join(_LEVELS) + r")\b",
-    re.IGNORECASE,
-)
+_BEFORE_LEVEL = r"(?:\[[^\]]*\]\s*|\S*\s-\s[\w.]+\s-\s|-\s[\w.]+\s-\s|caller=\S+\s)?\W*(?:level=|lvl=)?"
+_LEVEL = re.compile(rf"^{_BEFORE_LEVEL}(?P<level>{'|'.join(_LEVELS)})\b", re.IGNORECASE)
 
 _LEVEL_WITHIN = 200
 _SLOW = re.compile(r"\bLOG:\s+(?:duration: [\d.]+ ms|process \d+ still waiting for )")
 """PostgreSQL's words for a statement that took long (``log_min_duration_statement``), or waits for a lock
 (``log_lock_waits``): to it they are no warnings, to who looks for what was slow they are."""
+
+_WORSE_WORDS = "|".join(word for word, level in _LEVELS.items() if level in WORSE)
+WORSE_LINE = "|".join(
+    (
+        rf"(?i)^(?:{_STAMP})?{_BEFORE_LEVEL}(?:{_WORSE_WORDS})\b",
+        rf"\"level(?:name)?\"\s*:\s*\"(?:{_WORSE_WORDS})\"",
+        r"\"status\"\s*:\s*\"?[4-9]\d\d",  # nginx's
+        r"^\d+:[A-Z] \d{1,2} [A-Z]{3} \d{4} [\d:.]+ # ",  # Redis's
+        _SLOW.pattern,
+    )
+)
+"""What each line has that is read as a warning or worse, as some others have: a regular expression for Loki,
+whose RE2 knows no lookaround."""
+WORSE_LABEL = rf"(?i)\W*(?:{_WORSE_WORDS})\b.*"
+"""A label that says so, whole."""
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,22 @@ import heapq
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacemark.errors import PacemarkError
-from pacemark.results.record import Chart, Column, Section, Series
+from pacemark.results.record import Chart, Column, Mark, Section, Series
 from pacemark.results.slowest import ANCHOR
-from pacemark.telemetry.log_lines import Level, LogLine
+from pacemark.telemetry.log_lines import WORSE, Level, LogLine
+from pacemark.telemetry.loki import Kind, NotAllError, how_far
 
 LOGS_FILE = "logs.jsonl"
 MOST_KEPT = 50_000
-"""Lines in ``logs.jsonl`` that matter, those of single requests that are looked for and warnings and what is
-worse; and as many others. Some 30 MB, in memory too."""
+"""Lines in ``logs.jsonl`` that matter, those of single requests that are looked for and the earliest warnings
+and what is worse; and as many others, the earliest too. Some 30 MB, in memory too."""
 TOP = 15
 CHART_POINTS = 480
 LEVELS: tuple[Level, ...] = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-_WORSE: frozenset[Level] = frozenset({"CRITICAL", "ERROR", "WARNING"})
 _LINES_OF_A_TRACE = 20
 _VARYING = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-f]{16,}\b|0x[0-9a-fA-F]+|'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)*"
@@ -65,11 +64,20 @@ class Logs:
     """Lines that were too many to be kept."""
     lost: str = ""
     """Why the lines were not read to their end, empty when they were."""
+    read_to: Mapping[Kind, float] = field(
+        default_factory=lambda: dict.fromkeys(("samples", "worse", "others"), math.inf)
+    )
+    """Up to when they were read; infinite where that was to their end."""
 
     @property
     def lines_by_trace(self) -> dict[str, int]:
         """How many lines each request that was looked for has."""
         return {trace: len(lines) for trace, lines in self.of_traces.items()}
+
+    @property
+    def has_all_of_traces(self) -> bool:
+        """Whether a request without a line here has none."""
+        return math.isinf(self.read_to["samples"])
 
 
 def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Logs:
@@ -82,31 +90,52 @@ def collect(lines: Iterable[LogLine], path: Path, traces: Collection[str]) -> Lo
         OSError: ``path`` cannot be written.
     """
     found, wanted = Logs(), frozenset(traces)
-    kept: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
+    kept = {True: _Kept(), False: _Kept()}
     for line in _until_lost(lines, found):
         found.counts[line.service, line.level] += 1
         found.over_time[math.floor(line.at), line.level] += 1
-        is_wanted, is_worse = line.trace_id in wanted, line.level in _WORSE
+        is_wanted, is_worse = line.trace_id in wanted, line.level in WORSE
         if is_wanted:
             found.of_traces.setdefault(line.trace_id, []).append(line)
         if is_worse:
             _group(found, line)
-        if len(kept[is_wanted or is_worse]) < MOST_KEPT:
-            kept[is_wanted or is_worse].append((line.at, line.as_json()))
-            found.kept += 1
-        else:
-            found.left_out += 1
+        kept[is_wanted or is_worse].add(line, is_wanted=is_wanted)
+    found.kept = sum(len(some.rows) for some in kept.values())
+    found.left_out = sum(found.counts.values()) - found.kept
     with path.open("w", encoding="utf-8") as file:
-        for _, text in heapq.merge(*(sorted(some) for some in kept.values())):
+        for _, text in heapq.merge(*(some.in_order() for some in kept.values())):
             file.write(text + "\n")
     return found
+
+
+class _Kept:
+    """The earliest of the lines that come, of those that are wanted all before any other.
+
+    Files come one after another: the first that come would be those of the first file.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[bool, float, int, str]] = []
+        """A heap: the first is the one to be given up."""
+        self._came = 0
+
+    def add(self, line: LogLine, *, is_wanted: bool) -> None:
+        self._came += 1
+        rank = (is_wanted, -line.at, -self._came)
+        if len(self.rows) < MOST_KEPT:
+            heapq.heappush(self.rows, (*rank, line.as_json()))
+        elif rank > self.rows[0][:3]:
+            heapq.heapreplace(self.rows, (*rank, line.as_json()))
+
+    def in_order(self) -> list[tuple[float, str]]:
+        return sorted((-at, text) for _, at, _, text in self.rows)
 
 
 def _until_lost(lines: Iterable[LogLine], found: Logs) -> Iterator[LogLine]:
     try:
         yield from lines
-    except PacemarkError as error:
-        found.lost = str(error)
+    except NotAllError as error:
+        found.lost, found.read_to = str(error), error.read_to
 
 
 def pattern(message: str) -> str:
@@ -131,7 +160,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     shown = [
         Section(
             title="Logs",
-            summary=_summary(found, total, groups),
+            summary=_summary(found, total, groups, start),
             note="Warnings and errors, the worst first and then the most frequent. Messages that differ in "
             "numbers, ids and quoted texts only are one. Times are from the first sample.",
             columns=[
@@ -153,7 +182,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
                 ]
                 for one in groups[:TOP]
             ],
-            charts=[_chart(found, start, end_s)],
+            charts=_charts(found, start, end_s),
             is_background=True,
         )
     ]
@@ -162,7 +191,7 @@ def sections(found: Logs, start: float, end_s: float) -> list[Section]:
     return shown
 
 
-def _summary(found: Logs, total: int, groups: list[Group]) -> str:
+def _summary(found: Logs, total: int, groups: list[Group], start: float) -> str:
     by_level: Counter[Level] = Counter()
     for (_, level), count in found.counts.items():
         by_level[level] += count
@@ -171,7 +200,13 @@ def _summary(found: Logs, total: int, groups: list[Group]) -> str:
     often = max(groups, key=lambda one: one.count, default=None)
     most = f" Most often: {often.example.partition(chr(10))[0][:160]}" if often else ""
     more = f" The table has {TOP} of {len(groups)} kinds of messages." if len(groups) > TOP else ""
-    return f"{total:,} lines: {counts}.{left}{more}{most}"
+    return f"{total:,} lines: {counts}.{_how_far(found, start)}{left}{more}{most}"
+
+
+def _how_far(found: Logs, start: float) -> str:
+    if not found.lost:
+        return ""
+    return f" Read were {how_far(found.read_to, start)}: later ones are not known."
 
 
 def _of_traces(found: Logs, start: float) -> Section:
@@ -194,22 +229,43 @@ def _of_traces(found: Logs, start: float) -> Section:
     )
 
 
-def _chart(found: Logs, start: float, end_s: float) -> Chart:
+def _charts(found: Logs, start: float, end_s: float) -> list[Chart]:
+    """The lines over time; none where no stretch of it was read whole."""
     step_s = max(1, math.ceil(end_s / CHART_POINTS))
     points = max(1, math.ceil(end_s / step_s))
     by_level: dict[Level, list[float | None]] = {}
+    # A point of which some lines were not read is not known either; its last second is one of the epoch.
+    none: dict[Kind, list[float | None]] = {
+        kind: [0.0 if math.ceil(start + (n + 1) * step_s) <= to else None for n in range(points)]
+        for kind, to in found.read_to.items()
+    }
     for (second, level), count in found.over_time.items():
         n = math.floor((second - start) / step_s)
-        if 0 <= n < points:
-            values = by_level.setdefault(level, [0.0] * points)
+        known = none["worse" if level in WORSE else "others"]
+        if 0 <= n < points and known[n] is not None:
+            values = by_level.setdefault(level, known.copy())
             values[n] = (values[n] or 0.0) + count / step_s
-    return Chart(
-        title="Lines logged, by level",
-        unit="lines a second, /s",
-        at=[float(n * step_s) for n in range(points)],
-        series=[
-            Series(name=level, values=[round(value or 0.0, 3) for value in by_level[level]])
-            for level in LEVELS
-            if level in by_level
-        ],
-    )
+    if not by_level:
+        return []
+    rounded = {
+        level: [None if value is None else round(value, 3) for value in values]
+        for level, values in by_level.items()
+    }
+    return [
+        Chart(
+            title="Lines logged, by level",
+            unit="lines a second, /s",
+            at=[float(n * step_s) for n in range(points)],
+            series=[Series(name=level, values=rounded[level]) for level in LEVELS if level in rounded],
+            marks=_unread(found, start, end_s),
+        )
+    ]
+
+
+def _unread(found: Logs, start: float, end_s: float) -> list[Mark]:
+    worse_s, others_s = (max(found.read_to[kind] - start, 0.0) for kind in ("worse", "others"))
+    if worse_s == others_s:
+        told = [(worse_s, "not read")]
+    else:
+        told = [(worse_s, "WARNING and worse not read"), (others_s, "INFO and DEBUG not read")]
+    return [Mark(from_at=from_s, to_at=end_s, text=text) for from_s, text in told if from_s < end_s]

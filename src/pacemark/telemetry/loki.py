@@ -1,12 +1,13 @@
 """Loki's HTTP API (https://grafana.com/docs/loki/latest/reference/loki-http-api/), directly or by Grafana."""
 
 import json
+import math
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import httpx
 
@@ -15,7 +16,7 @@ from pacemark.gateway.client import json_of
 from pacemark.gateway.connection import DIRECT, Connection
 from pacemark.telemetry.client import client_of
 from pacemark.telemetry.grafana import authorization
-from pacemark.telemetry.log_lines import LogLine, cleaned, level_of, parse
+from pacemark.telemetry.log_lines import WORSE_LABEL, WORSE_LINE, LogLine, cleaned, level_of, parse
 
 PAGE = 5_000
 """Lines in one answer; more is refused unless Loki's ``max_entries_limit_per_query`` says otherwise."""
@@ -56,10 +57,33 @@ class _TooMuchError(LokiError):
         self.most = most
 
 
+Kind = Literal["samples", "worse", "others"]
+"""Lines of the samples that are looked for; at WARNING and worse; and those that are neither."""
+
+
+class NotAllError(LokiError):
+    """Lines were not read to their end; ``read_to`` tells up to when they were, in epoch seconds, and is
+    infinite for a kind that was read whole."""
+
+    def __init__(self, error: LokiError, read_to: Mapping[Kind, float]) -> None:
+        super().__init__(error.message, error.hint)
+        self.read_to = read_to
+
+
 class _Entry(NamedTuple):
     at_ns: int
     labels: tuple[tuple[str, str], ...]
     text: str
+
+
+class _Part(NamedTuple):
+    """Lines that are asked for together. ``completes`` are the kinds of which nothing is left after it."""
+
+    query: str
+    spans: Sequence[tuple[int, int]]
+    """Nanoseconds since 1970."""
+    completes: Sequence[Kind] = ()
+    is_of_samples: bool = False
 
 
 class Loki:
@@ -112,23 +136,46 @@ class Loki:
         data = self._asked("/loki/api/v1/labels", {"start": str(round(since * 1e9))}).get("data")
         return [str(name) for name in data] if isinstance(data, list) else []
 
-    def lines(self, query: str, start: float, end: float) -> Iterator[LogLine]:
+    def lines(
+        self, query: str, start: float, end: float, samples: Mapping[str, tuple[float, float]] | None = None
+    ) -> Iterator[LogLine]:
         """What matches ``query`` from ``start`` to ``end`` (epoch seconds), in the order of time, each once.
 
+        ``samples`` has trace ids, and from when to when each is looked for. With it, of more than
+        ``MOST_LINES`` those of the samples come first, then those at WARNING and worse, then the others,
+        each kind in the order of time.
+
         Raises:
-            LokiError: an answer did not come, after several tries, or there are more than ``MOST_LINES``;
+            NotAllError: an answer did not come, after several tries, or there are more than ``MOST_LINES``;
                 what was told until then is right.
         """
-        entries = self._entries(query, round(start * 1e9), round(end * 1e9))
-        for count, entry in enumerate(entries):
-            if count == MOST_LINES:
-                rest = self._count(query, entry.at_ns, round(end * 1e9))
-                raise LokiError(
-                    f"{MOST_LINES:,} lines were read, up to {entry.at_ns / 1e9 - start:.0f} s, and "
-                    f"{'more' if rest is None else f'{rest:,}'} were not",
-                    "let loki_query select fewer",
-                )
-            yield _line(entry)
+        whole = (round(start * 1e9), round(end * 1e9))
+        count = None if samples is None else self._count(query, *whole)
+        if samples is None or (count is not None and count <= MOST_LINES):
+            parts = [_Part(query, [whole], ("samples", "worse", "others"))]
+        else:
+            parts = _parts(query, whole, samples)
+        read_to: dict[Kind, float] = dict.fromkeys(("samples", "worse", "others"), start)
+        # Of the samples', which may come again: the others are told apart by Loki.
+        told: Counter[_Entry] = Counter()
+        read = 0
+        try:
+            for part in parts:
+                for entry in (entry for span in part.spans for entry in self._entries(part.query, *span)):
+                    if part.is_of_samples:
+                        told[entry] += 1
+                    elif told and told[entry]:
+                        told[entry] -= 1
+                        continue
+                    if read == MOST_LINES:
+                        count = self._count(query, *whole) if count is None else count
+                        raise _too_many(read_to, start, None if count is None else count - read)
+                    read += 1
+                    read_to.update(dict.fromkeys(part.completes, entry.at_ns / 1e9))
+                    yield _line(entry)
+                read_to.update(dict.fromkeys(part.completes, math.inf))
+        except LokiError as error:
+            raise NotAllError(error, read_to) from None
 
     def _entries(self, query: str, at_ns: int, end_ns: int) -> Iterator[_Entry]:
         """Page by page, of as long a time as Loki takes.
@@ -186,7 +233,7 @@ class Loki:
                 limit *= 2
                 parts.append(part)
             elif (text := _dividing([entry.text for entry in page])) is not None:
-                quoted = json.dumps(text, ensure_ascii=False)
+                quoted = _quoted(text)
                 parts += [f"{part} |= {quoted}", f"{part} != {quoted}"]
             else:
                 break
@@ -197,8 +244,12 @@ class Loki:
         raise LokiError(f"more than {limit:,} lines are of the one instant {at}", remedy)
 
     def _count(self, query: str, start_ns: int, end_ns: int) -> int | None:
-        """How many lines there are, about; None where Loki does not tell."""
-        given = {"query": f"sum(count_over_time({query}[{end_ns - start_ns}ns]))", "time": str(end_ns)}
+        """How many lines there are, about; None where Loki does not tell.
+
+        Its ranges are of milliseconds, and have their end and not their start.
+        """
+        span_ms = math.ceil((end_ns - start_ns) / 1e6)
+        given = {"query": f"sum(count_over_time({query}[{span_ms}ms]))", "time": str(end_ns - 1)}
         with suppress(LokiError, KeyError, IndexError, TypeError, ValueError):
             return int(self._asked("/loki/api/v1/query", given)["data"]["result"][0]["value"][1])
         return None
@@ -244,6 +295,67 @@ class Loki:
             with suppress(KeyError, ValueError):
                 wait_s = max(wait_s, float(response.headers["Retry-After"]))
         raise LokiError(f"{self.url}{path}: {why}", _remedy(why))
+
+
+def _parts(query: str, whole: tuple[int, int], samples: Mapping[str, tuple[float, float]]) -> list[_Part]:
+    """What matters before the others; but for the samples' lines, none is of two parts."""
+    parts = []
+    if samples:
+        ids = "|".join(map(re.escape, samples))
+        spans = _merged(samples.values(), whole)
+        in_line, in_label = _with(query, ids, _TRACES, ids)
+        parts = [
+            _Part(in_line, spans, is_of_samples=True),
+            _Part(in_label, spans, ("samples",), is_of_samples=True),
+        ]
+    in_line, in_label = _with(query, WORSE_LINE, _LEVELS, WORSE_LABEL)
+    # Few have it in a label alone. They come first: so how far the many were read is how far both were.
+    parts += [_Part(in_label, [whole]), _Part(in_line, [whole], ("worse",))]
+    return [*parts, _Part(_without(query, WORSE_LINE, _LEVELS, WORSE_LABEL), [whole], ("others",))]
+
+
+def _with(query: str, in_line: str, labels: Sequence[str], in_label: str) -> tuple[str, str]:
+    """Two queries: of what matches in the line, and of what does in a label alone."""
+    given = " or ".join(f"{name}=~{_quoted(in_label)}" for name in labels)
+    return f"{query} |~ {_quoted(in_line)}", f"{query} !~ {_quoted(in_line)} | {given}"
+
+
+def _without(query: str, in_line: str, labels: Sequence[str], in_label: str) -> str:
+    none = " and ".join(f"{name}!~{_quoted(in_label)}" for name in labels)
+    return f"{query} !~ {_quoted(in_line)} | {none}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _merged(spans: Iterable[tuple[float, float]], whole: tuple[int, int]) -> list[tuple[int, int]]:
+    """Epoch seconds as nanoseconds, within ``whole``, none over another."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted((round(start * 1e9), round(end * 1e9)) for start, end in spans):
+        start, end = max(start, whole[0]), min(end, whole[1])
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif start < end:
+            merged.append((start, end))
+    return merged
+
+
+def how_far(read_to: Mapping[Kind, float], start: float) -> str:
+    """``up to 97 s``, or for each kind: up to when lines were read, in seconds from ``start``."""
+
+    def to(kind: Kind) -> str:
+        return "all" if math.isinf(read_to[kind]) else f"up to {max(read_to[kind] - start, 0):.0f} s"
+
+    if read_to["worse"] == read_to["others"]:
+        return to("others")
+    return f"those at WARNING and worse {to('worse')}, the others {to('others')}"
+
+
+def _too_many(read_to: Mapping[Kind, float], start: float, rest: int | None) -> LokiError:
+    more = "more" if rest is None or rest <= 0 else f"{rest:,}"
+    text = f"{MOST_LINES:,} lines were read, {how_far(read_to, start)}, and {more} were not"
+    return LokiError(text, "let loki_query select fewer")
 
 
 def _remedy(why: str) -> str:

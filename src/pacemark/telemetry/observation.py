@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from pacemark.gateway.connection import DIRECT, Connection
-from pacemark.results.measurements.model import MB, ProcessReading
+from pacemark.results.measurements.model import MB, PoolSeen, ProcessReading
 from pacemark.results.record import Finding, Reason, Section, Window
 from pacemark.telemetry import direct, sections
 from pacemark.telemetry.direct import DirectCall, DirectCalls
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
+from pacemark.telemetry.queries import BY_NAME
 from pacemark.telemetry.recorder import SCHEMA, TELEMETRY_FILE, Recorder, Telemetry
 from pacemark.telemetry.saturation import Saturation, saturations
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
@@ -140,6 +141,31 @@ class Observed:
             for instance, points in self.telemetry.lines("gateway_memory").items()
             for at_s, value in points
             if at_s >= 0 and value is not None and (used := cpu_s.get((at_s, instance))) is not None
+        ]
+
+    def pool(self, until_s: float) -> PoolSeen | None:
+        """What the pool's gauges told of the load up to then."""
+        waiting, use = self._inside("pool_waiting", until_s), self._inside("pool_use", until_s)
+        if self.telemetry is None or not (waiting or use):
+            return None
+        asked = [BY_NAME["pool_waiting"]]
+        waits = next(iter(saturations(self.telemetry, until_s=until_s, queries=asked)), None)
+        instants = [0.0, *(at_s for at_s, _ in waiting or use), until_s]
+        return PoolSeen(
+            waiting=max((value for _, value in waiting), default=None),
+            use=max((value for _, value in use), default=None),
+            waits_s=None if waits is None else (max(waits.at_s, 0.0), waits.until_s or until_s),
+            is_whole=all(after - before <= 3 * self.telemetry.step_s for before, after in pairwise(instants)),
+        )
+
+    def _inside(self, name: str, until_s: float) -> list[tuple[float, float]]:
+        """During the load, the values of a query that has one series."""
+        lines = self.telemetry.lines(name) if self.telemetry else {}
+        return [
+            (at_s, value)
+            for points in lines.values()
+            for at_s, value in points
+            if 0 <= at_s <= until_s and value is not None
         ]
 
 

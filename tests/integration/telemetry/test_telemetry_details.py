@@ -112,3 +112,35 @@ def test_a_query_that_selects_nothing_is_no_silence(tmp_path: Path) -> None:
     (reason,) = record.reasons
     assert reason.text == 'Loki has no line of {job="x"} in the run\'s time'
     assert titles(record) == ["Slowest samples"]
+
+
+def test_of_more_lines_than_are_read_the_slow_samples_and_the_errors_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loki, "MOST_LINES", 6)
+    at_ns = START_MS * 1_000_000
+    texts = {7: f"done {TRACE}", 8: "ERROR: broken"}
+    logged = [(at_ns + n * 10**9, "gateway", texts.get(n, "x")) for n in range(10)]
+    with FakeLoki(logged) as server:
+        server.labels_of = {"traced": {"trace_id": TRACE}}
+        server.logged.append((at_ns + 9 * 10**9, "traced", "done"))
+        record = detailed(tmp_path, LokiAsked(server.url, '{job="gateway"}'), has_files=False)
+    slow, logs, lines = record.sections
+    assert "The gateway's logs have lines of 1 of them" in slow.summary
+    assert "1 ERROR, 5 INFO. Read were those at WARNING and worse all, the others up to 2 s" in logs.summary
+    assert [row[1] for row in lines.rows] == [9]
+    (reason,) = record.reasons
+    assert "and 5 were not" in reason.text
+
+
+def test_what_loki_gave_up_in_the_midst_of_is_not_said_not_to_be_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loki, "PAGE", 4)
+    at_ns = START_MS * 1_000_000
+    with FakeLoki([(at_ns + n * 10**9, "gateway", "x") for n in range(10)]) as server:
+        server.interrupt = lambda n: (400, {}, b"gone") if n > 2 else None
+        record = detailed(tmp_path, LokiAsked(server.url, '{job="gateway"}'), has_files=False)
+    slow, logs = record.sections
+    assert "What was read of the gateway's logs has lines of 0 of them" in slow.summary
+    assert "Read were up to 2 s" in logs.summary

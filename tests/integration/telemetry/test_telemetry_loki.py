@@ -1,5 +1,6 @@
 """Loki's contract, put to a server that answers as its documentation says."""
 
+import math
 import random
 import time
 from collections import Counter
@@ -12,7 +13,8 @@ from loki_server import JSON, START_NS, FakeLoki, Logged
 
 from pacemark.errors import InputError
 from pacemark.telemetry import loki as client
-from pacemark.telemetry.loki import Loki, LokiError
+from pacemark.telemetry.log_lines import LogLine
+from pacemark.telemetry.loki import Loki, LokiError, NotAllError
 
 
 @pytest.fixture(autouse=True)
@@ -127,10 +129,87 @@ def test_lines_from_before_the_start_are_none_of_ours(server: FakeLoki) -> None:
 
 def test_more_lines_than_a_run_keeps_are_counted(server: FakeLoki, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MOST_LINES", 5)
-    with pytest.raises(LokiError, match="5 lines were read, up to 0 s, and 2 were not"):
+    with pytest.raises(NotAllError, match="5 lines were read, up to 0 s, and 2 were not") as told:
         asked(server)
+    assert told.value.read_to == dict.fromkeys(("samples", "worse", "others"), pytest.approx(START_NS / 1e9))
     monkeypatch.setattr(client, "MOST_LINES", 7)
     assert len(asked(server)) == 7
+
+
+TRACE, OTHER = "4" * 32, "5" * 32
+IN_LABEL = {
+    "labelled": {"detected_level": "error"},
+    "traced": {"trace_id": OTHER},
+    "both": {"level": "warn", "trace_id": OTHER},
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 12),
+            st.sampled_from(["gateway", *IN_LABEL]),
+            st.sampled_from(["x", "ERROR: y", f"of {TRACE}", f"WARN {TRACE}"]),
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 20),
+    st.integers(0, 60),
+)
+def test_of_too_many_lines_what_matters_comes_first_and_none_twice(
+    lines: list[Logged], page: int, most: int
+) -> None:
+    """Half of the seconds are near to the samples that are looked for."""
+    logged = [(START_NS + second * 10**9, service, text) for second, service, text in lines]
+    start = START_NS / 1e9
+    spans = {TRACE: (start, start + 4), OTHER: (start + 2, start + 6)}
+    read: list[LogLine] = []
+    why = ""
+    with pytest.MonkeyPatch.context() as patch, FakeLoki(logged) as server, Loki(server.url) as loki:
+        server.labels_of = IN_LABEL
+        patch.setattr(client, "PAGE", page)
+        patch.setattr(client, "MOST_LINES", most)
+        try:
+            for line in loki.lines("{}", start, start + 60, spans):
+                read.append(line)
+        except NotAllError as error:
+            why = error.message
+    assert len(read) == min(len(logged), most)
+    assert (f", and {len(logged) - most} were not" in why) == (len(logged) > most)
+    found = Counter((round((line.at - start) * 1e9), line.service, line.message) for line in read)
+    assert found <= Counter((at_ns - START_NS, service, text) for at_ns, service, text in logged)
+
+    def rank(at_s: float, service: str, text: str) -> int:
+        trace = service in ("traced", "both") or TRACE in text
+        worse = service in ("labelled", "both") or text.startswith(("ERROR", "WARN"))
+        return 0 if trace and at_s < 6 else 1 if worse else 2
+
+    ranks = [rank(line.at - start, line.service, line.message) for line in read]
+    if len(logged) > most:
+        assert ranks == sorted(ranks)
+        unread = Counter((at - START_NS, *what) for at, *what in logged) - found
+        assert all(rank(at / 1e9, *what) >= max(ranks, default=0) for at, *what in unread)
+
+
+def test_how_far_what_matters_and_the_others_were_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_LINES", 20)
+    logged = [(START_NS + n * 10**9, "gateway", "ERROR: y" if n % 10 == 9 else "x") for n in range(100)]
+    start = START_NS / 1e9
+    with FakeLoki(logged) as server, Loki(server.url) as loki:
+        with pytest.raises(NotAllError) as told:
+            list(loki.lines("{}", start, start + 100, {}))
+        assert told.value.message == (
+            "20 lines were read, those at WARNING and worse all, the others up to 10 s, and 80 were not"
+        )
+        assert told.value.read_to == {"samples": start, "worse": math.inf, "others": start + 10}
+        monkeypatch.setattr(client, "MOST_LINES", 5)
+        with pytest.raises(NotAllError, match="worse up to 49 s, the others up to 0 s, and 95 were not"):
+            list(loki.lines("{}", start, start + 100, {}))
+        server.interrupt = lambda n: (400, {}, b"gone") if "ERROR" in server.queries[-1]["query"] else None
+        with pytest.raises(NotAllError, match="gone") as told:
+            list(loki.lines("{}", start, start + 100, {TRACE: (start, start + 1)}))
+        assert told.value.read_to == {"samples": math.inf, "worse": start, "others": start}
 
 
 def test_what_a_line_says_is_clean_and_its_labels_count(server: FakeLoki) -> None:

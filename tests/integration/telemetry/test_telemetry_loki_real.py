@@ -21,7 +21,8 @@ import yaml
 from waiting import until
 
 from pacemark.gateway.spec import free_ports
-from pacemark.telemetry.loki import Loki, LokiError
+from pacemark.telemetry.log_lines import LogLine
+from pacemark.telemetry.loki import Loki, LokiError, NotAllError
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 JSON_LINES, OTHERS = 12_000, 50
@@ -127,6 +128,22 @@ def test_what_promtail_makes_a_label_can_be_asked_for(url: str, began: float) ->
     with Loki(url) as loki:
         lines = list(loki.lines('{job="gateway", level="ERROR"}', began - 1, time.time() + 1))
     assert len(lines) == JSON_LINES // 100
+
+
+@ours
+def test_of_too_many_lines_what_matters_comes_first(
+    url: str, began: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacemark.telemetry.loki.MOST_LINES", 1000)
+    read: list[LogLine] = []
+    samples = {f"{77:032x}": (began - 1, time.time())}
+    with Loki(url) as loki, pytest.raises(NotAllError, match="worse all, the others up to") as told:
+        read.extend(loki.lines(GATEWAY, began - 1, time.time() + 1, samples))
+    assert told.value.message.endswith(f"and {JSON_LINES + OTHERS - 1000:,} were not")
+    errors = JSON_LINES // 100
+    assert [line.message for line in read[:2]] == ["request 77", "request 0"]
+    assert {line.level for line in read[1 : errors + 1]} == {"ERROR"}
+    assert len({line.message for line in read}) == 1000
 
 
 @ours

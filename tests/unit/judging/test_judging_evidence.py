@@ -1,13 +1,14 @@
 """What a run leaves behind becomes the reason it is: each sign of an untrustworthy run is seen, and named."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
+import polars as pl
 import pytest
 
 from pacemark.asked import Apm, Asked
@@ -24,9 +25,12 @@ from pacemark.results.compare import differences
 from pacemark.results.digest import Digest
 from pacemark.results.measurements.model import Subject
 from pacemark.results.record import Reason, RunRecord
+from pacemark.telemetry.observation import Observed
+from pacemark.telemetry.recorder import SCHEMA, Telemetry
 from pacemark.workloads import workload
 from pacemark.workloads.fixtures import EMBEDDED, Fixtures
 from pacemark.workloads.load import Load
+from pacemark.workloads.model import Workload
 from pacemark.workloads.objective import Objective
 
 START_MS = 1_780_000_000_000
@@ -57,13 +61,18 @@ class Run:
     after: Counted = None
     gateway: dict[str, Any] = field(default_factory=dict)
     """What is known of it, as ``Asked`` has it."""
+    workload: Workload = REST
+    load: Load = LOAD
+    observed: Observed | None = None
+    died: Mapping[str, float] = field(default_factory=dict)
+    """Services that ended, and when, in seconds from the first sample."""
 
     def record(self, folder: Path) -> RunRecord:
         digest = Digest.from_jtl(self._write(folder / "samples.jtl"))
         asked = Asked(
-            workload=REST,
+            workload=self.workload,
             scale="smoke",
-            load=LOAD,
+            load=self.load,
             warm_up_s=self.warm_up_s,
             objectives=tuple(map(Objective.parse, self.objectives)),
             credentials=self._credentials(),
@@ -86,9 +95,9 @@ class Run:
             }
         )
         cut_short = bool(execution.stopped)
-        subject = Subject(workload=REST, load=LOAD, window=asked.window, digest=digest, cut_short=cut_short)
+        subject = Subject(self.workload, self.load, asked.window, digest, cut_short=cut_short)
         begun = Begun(asked, engine, datetime.now(UTC), PreflightResult(findings=[]))
-        return judged(begun, Carried(execution, subject, self.before, self.after))
+        return judged(begun, Carried(execution, subject, self.before, self.after, self.observed, self.died))
 
     def _write(self, path: Path) -> Path:
         chance = random.Random(1)
@@ -205,6 +214,33 @@ def test_raw_and_corrected_stand_side_by_side_for_the_stage_of_constant_rate(tmp
     assert steady.elapsed is not None
     assert steady.response is not None
     assert (steady.elapsed.p95, steady.response.p95, steady.response.count) == (5, 17, steady.elapsed.count)
+
+
+def test_of_a_service_that_died_the_log_to_look_into_is_named(tmp_path: Path) -> None:
+    names = ("gateway-2", "nginx", "nginx-errors")
+    logs = {name: tmp_path / f"{name}.log" for name in names}
+    died = {"gateway-2": 7.0, "nginx": 8.0, "redis": 9.0}
+    record = Run(died=died, gateway={"log_files": logs}).record(tmp_path)
+    assert record.verdict == "invalid"
+    gateway = _reason(record, "gateway-2 ended 7 s into the run")
+    assert gateway.remedy == f"see its log, {logs['gateway-2']}, and run again"
+    assert str(logs["nginx-errors"]) in _reason(record, "nginx ended 8 s into the run").remedy
+    assert _reason(record, "redis ended 9 s into the run").remedy == "see its log, and run again"
+
+
+SPIKE = workload("spike_test")
+
+
+def test_a_spike_is_told_what_the_pools_gauges_said(tmp_path: Path) -> None:
+    rows = [(float(at_s), "pool_waiting", "", 0.0) for at_s in range(-10, 25, 5)]
+    telemetry = Telemetry(5.0, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    load = SPIKE.load_at("smoke")
+    seen = Run(workload=SPIKE, load=load, observed=Observed(START_MS / 1000, telemetry, ())).record(tmp_path)
+    (section,) = [one for one in seen.sections if one.title == "Recovery"]
+    assert "Connection pool exhaustion: none, at most 0 clients waited." in section.summary
+    assert not [reason for reason in seen.reasons if "pool" in reason.text and "exhaustion" in reason.text]
+    unseen = Run(workload=SPIKE, load=load).record(tmp_path)
+    assert _reason(unseen, "connection pool exhaustion: not measured").level == "warning"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The rule of recovery, on digests made up second by second."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -9,7 +10,7 @@ from pacemark.results.cells import CELL_SCHEMA
 from pacemark.results.digest import Digest
 from pacemark.results.judge import judge
 from pacemark.results.measurements import measure
-from pacemark.results.measurements.model import Measurement, Subject
+from pacemark.results.measurements.model import Measurement, PoolSeen, Subject
 from pacemark.results.record import JudgedObjective, Window
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
@@ -40,7 +41,7 @@ def made_up(second: Callable[[int], Second], load: Load = LOAD, slice_s: int = 1
     return Digest(cells, 0, load.duration_s * 1000, slice_s, window, seconds=load.duration_s)
 
 
-def measured(second: Callable[[int], Second], load: Load = LOAD, **more: bool) -> Measurement:
+def measured(second: Callable[[int], Second], load: Load = LOAD, **more: bool | PoolSeen) -> Measurement:
     digest = made_up(second, load)
     return measure(
         Subject(SPIKE, load, Window(from_s=load.ramp_up_s, to_s=load.duration_s), digest, **more)  # type: ignore[arg-type]
@@ -212,6 +213,47 @@ def test_a_pool_that_ran_out_fails_and_one_that_nobody_looked_at_never_passes() 
     [refused] = measured(lambda t: [(100, 5, "HTTP 503")] if t == 40 else steady(t)).reasons
     assert refused.level == "fail"
     assert "100 of 10200 requests" in refused.text.replace(",", "")
+
+
+CALM = PoolSeen(waiting=2, use=40, waits_s=None, is_whole=True)
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        (CALM, "none, at most 2 clients waited"),
+        (replace(CALM, waiting=None), "none, at most 40 % of the pool's connections were at work"),
+    ],
+)
+def test_that_no_pool_ran_out_is_said_where_its_gauges_told_it(pool: PoolSeen, told: str) -> None:
+    measurement = measured(steady, pool=pool)
+    assert f"Connection pool exhaustion: {told}." in measurement.sections[0].summary
+    assert measurement.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        (
+            replace(CALM, waiting=16, waits_s=(31.2, 54.0)),
+            "clients waited for a connection from 31 to 54 s (at most 16)",
+        ),
+        (replace(CALM, is_whole=False), "none as far as was recorded, at most 2 clients waited"),
+        (replace(CALM, waiting=None, use=100), "whether clients waited is not measured"),
+    ],
+)
+def test_a_pool_that_ran_out_or_is_not_known_whole_is_a_warning(pool: PoolSeen, told: str) -> None:
+    [reason] = measured(steady, pool=pool).reasons
+    assert reason.level == "warning"
+    assert told in reason.text
+
+
+def test_a_calm_pool_explains_no_time_outs() -> None:
+    [starved] = measured(after_step(2, [(7, 30_000, "timeout")]), pool=CALM).reasons
+    assert "at most 2 clients waited; but clients saw 14 timeout" in starved.text
+    [refused] = measured(lambda t: [(100, 5, "HTTP 503")] if t == 40 else steady(t), pool=CALM).reasons
+    assert refused.level == "fail"
+    assert "PgBouncer's: none, at most 2 clients waited" in refused.text
 
 
 def test_the_section_has_the_phases_and_the_windows() -> None:

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,9 +16,19 @@ from hypothesis import strategies as st
 
 from pacemark.telemetry import logs
 from pacemark.telemetry.log_files import LogFiles
-from pacemark.telemetry.log_lines import MOST_CHARACTERS, LogLine, cleaned, gathered, parse
+from pacemark.telemetry.log_lines import (
+    MOST_CHARACTERS,
+    WORSE,
+    WORSE_LABEL,
+    WORSE_LINE,
+    LogLine,
+    cleaned,
+    gathered,
+    level_of,
+    parse,
+)
 from pacemark.telemetry.logs import collect, pattern, sections
-from pacemark.telemetry.loki import LokiError
+from pacemark.telemetry.loki import Kind, LokiError, NotAllError
 
 AT = datetime(2026, 11, 26, 16, 22, 6, 500_000, UTC).timestamp()
 TRACE = "40b61de615f8f75b8cfc37711c2db9ff"
@@ -75,6 +87,27 @@ def test_a_line_of_each_service(text: str, level: str, message: str, trace: str)
     assert line is not None
     assert line == LogLine(pytest.approx(AT), "some", line.level, message, trace)  # type: ignore[arg-type]
     assert line.level == level
+    assert bool(re.search(WORSE_LINE, text)) == (level in WORSE)
+
+
+LEVELLED = st.tuples(
+    st.sampled_from(
+        ["", "2026-11-26 16:22:06.500 UTC ", 'ts=2026-11-26T16:22:06Z "', "2026/11/26 16:22:06 "]
+    ),
+    st.sampled_from(["", "[9] ", "x - a.b - ", "- a.b - ", "caller=a.go:1 ", "** ", "a "]),
+    st.sampled_from(["", "level=", "lvl=", "LOG:  "]),
+    st.sampled_from(["warn", "WARNING", "Error", "crit", "PANIC", "info", "duration: 1.5 ms", "errors"]),
+    st.sampled_from(["", ":  deadlock", "] no", "_x"]),
+).map("".join)
+
+
+@given(LEVELLED)
+def test_what_is_read_as_a_warning_is_found_by_what_loki_is_asked(text: str) -> None:
+    line = parse(text, "some")
+    if (line.level if line else level_of(text)) in WORSE:
+        assert re.search(WORSE_LINE, text)
+    if level_of(text) in WORSE and text.startswith(("warn", "WARN", "Err", "crit", "PANIC")):
+        assert re.fullmatch(WORSE_LABEL, text)
 
 
 def test_what_has_no_time_belongs_to_the_line_before() -> None:
@@ -192,14 +225,85 @@ def test_what_is_not_kept_any_more_is_counted(tmp_path: Path, monkeypatch: pytes
     assert kept == sorted(one.at for one in (*others[:10], *worse[:10]))
 
 
+def test_of_files_that_are_read_one_after_another_the_earliest_lines_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_KEPT", 10)
+    names = ("gateway", "nginx", "postgres")
+    files = {name: tmp_path / f"{name}.log" for name in names}
+    places = LogFiles(files)
+    for name, path in files.items():
+        path.write_text("".join(stamped(n, name) for n in range(20)), encoding="utf-8")
+    found = collect(places.lines(AT - 10, AT + 60), tmp_path / "logs.jsonl", ())
+    assert found.counts == {(name, "INFO"): 20 for name in names}
+    assert (found.kept, found.left_out) == (10, 50)
+    kept = [json.loads(text) for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert Counter(one["service"] for one in kept) == {"gateway": 4, "nginx": 3, "postgres": 3}
+    assert max(one["at"] for one in kept) == AT - 6.5 + 3
+
+
+def test_a_line_that_is_looked_for_is_kept_before_earlier_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_KEPT", 3)
+    lines = [line(109, message="yours", trace=TRACE), *(line(100 + n, "WARNING", "no") for n in range(6))]
+    collect(lines, tmp_path / "logs.jsonl", {TRACE})
+    kept = [json.loads(text)["at"] for text in (tmp_path / "logs.jsonl").read_text("utf-8").splitlines()]
+    assert kept == [100, 101, 109]
+
+
+def read(worse_to: float, others_to: float) -> dict[Kind, float]:
+    return {"samples": worse_to, "worse": worse_to, "others": others_to}
+
+
 def test_what_was_read_before_they_were_lost_is_kept(tmp_path: Path) -> None:
     def lines() -> Iterator[LogLine]:
         yield line(100, "ERROR", "broken")
-        raise LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki")
+        raise NotAllError(
+            LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki"), read(100, 100)
+        )
 
     found = collect(lines(), tmp_path / "logs.jsonl", ())
     assert found.lost == "http://127.0.0.1:3100: no answer within 30 s: see Loki"
     assert "broken" in (tmp_path / "logs.jsonl").read_text("utf-8")
+
+
+def test_what_was_not_read_is_not_known_and_no_silence(tmp_path: Path) -> None:
+    def lines() -> Iterator[LogLine]:
+        yield line(100.2, "ERROR", "broken")
+        yield from (line(100 + n) for n in (1, 1.5, 3, 3.2))
+        raise NotAllError(
+            LokiError("http://127.0.0.1:3100: no answer within 30 s", "see Loki"), read(103.2, 103.2)
+        )
+
+    (section,) = sections(collect(lines(), tmp_path / "logs.jsonl", ()), 100, 6)
+    (chart,) = section.charts
+    assert {one.name: one.values for one in chart.series} == {
+        "ERROR": [1, 0, 0, None, None, None],
+        "INFO": [0, 2, 0, None, None, None],
+    }
+    assert [(mark.from_at, mark.to_at, mark.text) for mark in chart.marks] == [
+        (pytest.approx(3.2), 6, "not read")
+    ]
+    assert "Read were up to 3 s: later ones are not known." in section.summary
+
+
+def test_warnings_may_have_been_read_further_than_the_others(tmp_path: Path) -> None:
+    def lines() -> Iterator[LogLine]:
+        yield line(105, trace=TRACE)
+        yield from (line(at, "ERROR", "broken") for at in (100, 104))
+        yield from (line(100 + n) for n in (0, 1, 2))
+        raise NotAllError(LokiError("3 were read and 9 were not", "select fewer"), read(math.inf, 102))
+
+    found = collect(lines(), tmp_path / "logs.jsonl", {TRACE})
+    section = sections(found, 100, 6)[0]
+    (chart,) = section.charts
+    assert {one.name: one.values for one in chart.series} == {
+        "ERROR": [1, 0, 0, 0, 1, 0],
+        "INFO": [1, 1, None, None, None, None],
+    }
+    assert [(mark.from_at, mark.text) for mark in chart.marks] == [(2, "INFO and DEBUG not read")]
+    assert "Read were those at WARNING and worse all, the others up to 2 s: later" in section.summary
 
 
 def test_nothing_logged_is_said(tmp_path: Path) -> None:

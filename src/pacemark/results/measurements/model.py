@@ -62,6 +62,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class PoolSeen:
+    """What PgBouncer's gauges told of its pool during a load; a gateway's own pool has none."""
+
+    waiting: float | None
+    """Clients that waited for a connection at once, at most; None where that was not told."""
+    use: float | None
+    """Its connections at work, in percent, at most; None where that was not told."""
+    waits_s: tuple[float, float] | None
+    """From when to when clients waited first, where that lasted; seconds from the first sample."""
+    is_whole: bool
+    """Whether it was told from the load's start to its end."""
+
+
+@dataclass(frozen=True)
 class Subject:
     """A run, as far as measurements need it."""
 
@@ -78,6 +92,8 @@ class Subject:
     """JMeter's."""
     probes: Sequence[Probe] = ()
     """In the order in which they were made."""
+    pool: PoolSeen | None = None
+    """None where nothing told of it."""
     probing_failed: str = ""
     """Why there are fewer probes than it takes, empty when there are enough."""
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pacemark.results.digest import Digest
 from pacemark.results.judge import Own
-from pacemark.results.measurements.model import Measurement, Subject, latency_columns
+from pacemark.results.measurements.model import Measurement, PoolSeen, Subject, latency_columns
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series
 from pacemark.results.recovery import (
     FACTOR,
@@ -29,6 +29,8 @@ LONG_S = 20 * WINDOW_S
 """From here on a point of the chart is a window; in a shorter run that would be too few points."""
 STARVED = ("connect", "timeout")
 """Outcomes that a pool without a free connection can have, as other faults can."""
+FULL = 100.0
+"""Percent of a pool's connections."""
 
 
 def measure(subject: Subject) -> Measurement:
@@ -44,7 +46,7 @@ def measure(subject: Subject) -> Measurement:
     limit_ms = latency_limit_ms(inside(digest, subject.window.from_s, load.stages[0].seconds), basis)
     seen = list(windows(digest, basis, limit_ms or 0.0, step_s, load.duration_s))
     recovery, clearance = _judged(subject, seen, limit_ms, step_s)
-    pool = _pool(digest)
+    pool, is_good = _pool(digest, subject.pool)
     how = "unknown" if limit_ms is None else f"{limit_ms:g} ms: {FACTOR:g} x the baseline's + {SLACK_MS} ms"
     section = Section(
         title="Recovery",
@@ -64,7 +66,7 @@ def measure(subject: Subject) -> Measurement:
         charts=[_chart(digest, basis, limit_ms, load.duration_s, _marks(load, step_s, recovery))],
     )
     own = {("recovery", "s"): recovery, ("clearance", "s"): clearance}
-    return Measurement(own=own, sections=[section], reasons=[pool])
+    return Measurement(own=own, sections=[section], reasons=[] if is_good else [pool])
 
 
 def step_down(load: Load) -> float:
@@ -102,16 +104,37 @@ def _words(what: str, own: Own) -> str:
     return f"{what} {verb} {own.why or f'back {own.value:.3g} s'} after the step down"
 
 
-def _pool(digest: Digest) -> Reason:
-    """Whether clients saw a pool run out. Only its own gauges could say that it did not."""
+def _pool(digest: Digest, pool: PoolSeen | None) -> tuple[Reason, bool]:
+    """Whether a pool ran out, and whether that is known not to be so: only its gauges can say that."""
     outcomes = outcome_counts(digest)
+    told = _told(pool) if pool else "not measured"
     if refused := outcomes.get(REFUSED, 0):
         text = f"{refused} of {digest.count} requests were answered {REFUSED}, as by an exhausted pool"
-        return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log")
+        text += f"; PgBouncer's: {told}" if pool else ""
+        return Reason(level="fail", text=text, remedy="see the pools' sizes and the gateway's log"), False
     starved = ", ".join(f"{outcomes[name]} {name}" for name in STARVED if name in outcomes)
-    saw = f"no {REFUSED}, but {starved}" if starved else f"neither {REFUSED} nor time-outs"
-    text = f"connection pool exhaustion: not measured: clients saw {saw}"
-    return Reason(level="warning", text=text, remedy="look at the gateway's and its database's pools")
+    text = f"connection pool exhaustion: {told}"
+    if pool is None:
+        saw = f"no {REFUSED}, but {starved}" if starved else f"neither {REFUSED} nor time-outs"
+        text += f": clients saw {saw}"
+    elif starved:
+        text += f"; but clients saw {starved}, and the gateway's own pool has no gauge"
+    reason = Reason(level="warning", text=text, remedy="look at the gateway's and its database's pools")
+    return reason, told.startswith("none,") and not starved
+
+
+def _told(pool: PoolSeen) -> str:
+    most = f"at most {pool.waiting:g}" if pool.waiting is not None else ""
+    if pool.waits_s:
+        return (
+            f"clients waited for a connection from {pool.waits_s[0]:.0f} to {pool.waits_s[1]:.0f} s ({most})"
+        )
+    none = "none" if pool.is_whole else "none as far as was recorded"
+    if most:
+        return f"{none}, {most} clients waited"
+    if pool.use is not None and pool.use < FULL:
+        return f"{none}, at most {pool.use:.0f} % of the pool's connections were at work"
+    return "all of the pool's connections were at work, whether clients waited is not measured"
 
 
 def _capital(text: str) -> str:
