@@ -38,6 +38,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("digest"),
+    Benchmark("questions"),
     Benchmark("verdict"),
     Benchmark("plan_cost", ("nginx",), ("k6", "locust", "wrk", "vegeta")),
     Benchmark("live_cost", ("nginx",)),

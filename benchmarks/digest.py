@@ -5,8 +5,7 @@ Its samples are late, and fail, as those of real runs: what is the same in all r
 two run in the Python of ``--peers``, which has pandas and bzt; without it they are left out, and what is
 claimed about them is not shown. Rounds are interleaved; a ratio is the median of those of each round. Exits
 with 1 when a claim does not hold: 30 times as fast as the dashboard and 50 as the aim, no slower than pandas,
-no more memory than 400 MB at 5 million rows and 450 MB at any more, time in proportion to the rows, and an
-hour, a label, and an hour of a label of a day's digest in under a second.
+no more memory than 400 MB at 5 million rows and 450 MB at any more, time in proportion to the rows.
 """
 
 import argparse
@@ -24,7 +23,6 @@ from typing import NamedTuple
 
 import polars as pl
 from harness import engine, row, table_head, wait_until_quiet
-from long_digest import NAMES, digest_of
 
 from pacemark.workloads import workload
 
@@ -40,7 +38,6 @@ DASHBOARD_HEAP_MB = 4096
 ROWS, MORE_ROWS, MOST_ROWS = 5_000_000, 20_000_000, 50_000_000
 TIMES_AS_FAST, AIM = 30, 50
 PEAK_MB, PEAK_MB_OF_MORE = 400, 450
-WINDOW_S, DAY_S = 1.0, 86_400
 PROPORTIONAL = 1.15
 """Times what the rows alone would make of it: what is beyond is no proportion."""
 PANDAS = """
@@ -235,27 +232,6 @@ def of_more_rows(latency: str, counts: Sequence[int]) -> Claims:
     return claims
 
 
-def of_a_window(rounds: int) -> Claims:
-    """What is asked of a day's digest: an hour, a label, and an hour of a label."""
-    digest = digest_of(DAY_S, 60)
-    hour, label = ["--from", "12h", "--to", "13h"], ["--label", NAMES[3]]
-    asked = {"an hour": hour, "a label": label, "an hour of a label": hour + label}
-    with tempfile.TemporaryDirectory(prefix="pacemark-bench-") as scratch:
-        folder = Path(scratch)
-        path = folder / "digest.parquet"
-        digest.save(path)
-        command = [sys.executable, "-m", "pacemark", "stats", str(path), "--json"]
-        found = interleaved({what: command + given for what, given in asked.items()}, rounds, folder)
-    for what, costs in found.items():
-        name = f"pacemark stats: {what}"
-        _tell(f"a day's digest, {digest.cells.height:,} cells", digest.count, name, costs, "")
-    return {
-        f"{what} of a day's digest in under {WINDOW_S:g} s": statistics.median(one.seconds for one in costs)
-        < WINDOW_S
-        for what, costs in found.items()
-    }
-
-
 def _tell(latency: str, rows: int, name: str, found: Sequence[Cost], ratio: str) -> None:
     seconds = statistics.median(one.seconds for one in found)
     peak_mb = max(one.peak_mb for one in found)
@@ -283,7 +259,6 @@ def main() -> None:
         claims |= of_the_same_rows(one, asked.rounds, asked.peers, without)
         if asked.more:
             claims |= of_more_rows(one, asked.more)
-    claims |= of_a_window(asked.rounds)
     outcomes = {True: "holds", False: "**does not hold**", None: "not shown: left out"}
     print(
         "",
