@@ -1,5 +1,5 @@
-"""What is asked of the digest of a day, ten labels at 2,000 requests a second, and how long the answer takes: a
-window, a label and both in under a second each. Exits with 1 where one takes longer.
+"""What is asked of a day's digest, ten labels at 2,000 requests a second, and how long the answer takes: an
+hour, a label, and an hour of a label in under a second each. Exits with 1 where one takes longer.
 
 Time and memory are those of the whole command, from its start.
 """
