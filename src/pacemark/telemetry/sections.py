@@ -154,6 +154,8 @@ def _when(one: Saturation) -> str:
     if one.was_before:
         return "before the load already"
     start = max(one.at_s, 0)
+    if one.until_s == one.at_s:
+        return f"at {start:.0f} s"  # the one value of a long step
     return f"from {start:.0f} s on" if one.until_s is None else f"from {start:.0f} to {one.until_s:.0f} s"
 
 
