@@ -75,7 +75,7 @@ def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServ
     assert set(observed.telemetry.lines("redis_up")) == {server.exporter}
     objective = Objective.parse(f"promql {MINE} >= 1")
     own = own_figures([objective], observed.telemetry, Window(from_s=0, to_s=11))
-    assert own[(MINE, "")].value == 1
+    assert own[objective].value == 1
     saturated, system = observed.sections(Window(from_s=0, to_s=11), 11, 231)
     assert saturated.rows[0][:4] == ["pool", "Clients that wait for PgBouncer's pool", None, 16]
     assert "Prometheus has nothing of http_requests" in observed.reasons[0].text

@@ -15,7 +15,8 @@ CALM = {"gateway_cpu": 40.0, "pool_waiting": 0.0, "redis_up": 1.0, "db_transacti
 
 
 def recorded(step_s: float = STEP_S, **lines: list[float | None]) -> Telemetry:
-    """A value every step of time, 5 s, from the start of the load on, after one before it; None where nothing was recorded.
+    """A value every step of time from the start of the load on, after one before it; None where nothing was
+    recorded.
 
     The series of all are ``a``. Those that are not named stay calm.
     """
