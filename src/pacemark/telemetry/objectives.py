@@ -26,14 +26,15 @@ def own_figures(
 
 def _worst(objective: Objective, telemetry: Telemetry, window: Window) -> Own:
     assert objective.promql is not None
+    name = telemetry.worst_of.get((objective.promql, objective.worst), objective.promql)
     inside = [
         (value, at_s, series)
-        for series, points in telemetry.lines(objective.promql).items()
+        for series, points in telemetry.lines(name).items()
         for at_s, value in points
         if window.from_s <= at_s < window.to_s and value is not None
     ]
     if not inside:
-        why = telemetry.missing.get(objective.promql, "no value in the measured window")
+        why = telemetry.missing.get(name, "no value in the measured window")
         return Own(None, f"Prometheus: {why}")
     pick = max if objective.worst == "max" else min
     value, at_s, series = pick(inside)

@@ -11,8 +11,9 @@ import polars as pl
 
 from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
 from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES
-from pacemark.telemetry.query import WINDOW, Query
+from pacemark.telemetry.query import WINDOW, Query, worst_between
 from pacemark.telemetry.snapshot import Snapshot, snapshot
+from pacemark.workloads.objective import Worst
 
 TELEMETRY_FILE = "telemetry.parquet"
 BEFORE_S = 60.0
@@ -51,6 +52,9 @@ class Telemetry:
     buckets: Sequence[tuple[float, float]] = ()
     """The gateway's own histogram over the measured window: upper bounds in ms, and how many requests took at
     most that long. Empty where it has none."""
+    worst_of: Mapping[tuple[str, Worst], str] = field(default_factory=dict)
+    """In a long run, by an objective's expression and which of its values is the worst, the name under which
+    the worst of each step is."""
 
     def lines(self, name: str) -> dict[str, list[tuple[float, float | None]]]:
         """By series, the values of one query in the order of time."""
@@ -64,8 +68,11 @@ class Telemetry:
 class Recorder:
     """Reads what Prometheus has of a run, every few seconds, in a thread of its own."""
 
-    def __init__(self, prometheus: Prometheus, run_s: float, others: Iterable[str] = ()) -> None:
-        """``run_s`` is how long the run will take; ``others`` is more PromQL, beside the table's.
+    def __init__(
+        self, prometheus: Prometheus, run_s: float, others: Iterable[tuple[str, Worst]] = ()
+    ) -> None:
+        """``run_s`` is how long the run will take; ``others`` are the objectives' expressions, which may be
+        names of the table's, each with which of its values is the worst.
 
         Raises:
             PrometheusError: it does not answer, or scrapes nothing.
@@ -74,15 +81,15 @@ class Recorder:
         self.targets = prometheus.targets()
         if not self.targets:
             raise PrometheusError(f"{prometheus.url} scrapes nothing")
-        interval_s = self._interval_s()
+        interval_s = self._scraped_s = self._interval_s()
         self.step_s = max(interval_s, math.ceil(run_s / POINTS))
         self.rate_s = max(SCRAPES_A_RATE * interval_s, self.step_s)
         self._queries: dict[str, tuple[str, Query | None]] = {
             query.name: (self._asked(query, interval_s), query) for query in QUERIES
         }
-        for promql in others:
-            if promql not in BY_NAME:
-                self._queries[promql] = (promql, None)
+        self._worst_of: dict[tuple[str, Worst], str] = {}
+        for promql, worst in others:
+            self._ask_too(promql, worst)
         self._stale_s = 2.5 * interval_s
         self.missing: dict[str, str] = {}
         self._rows: list[tuple[float, str, str, float | None]] = []
@@ -104,6 +111,23 @@ class Recorder:
         kept = query.kept(f"{self.step_s:g}s", f"{interval_s:g}s") if self.step_s > interval_s else None
         return kept or query.over(f"{self.rate_s:g}s")
 
+    def _ask_too(self, promql: str, worst: Worst) -> None:
+        """What the table does not ask in this way: between two values of a long run counts what was worst.
+
+        A rate of the table's looks back over all of a step by itself.
+        """
+        query = BY_NAME.get(promql)
+        if self.step_s <= self._scraped_s or (query and (query.is_rate or query.worst == worst)):
+            if query is None:
+                self._queries[promql] = (promql, None)
+            return
+        # No expression of a user's can be called so: it takes a range.
+        name = self._worst_of[promql, worst] = f"{worst}_over_time({promql})"
+        self._queries[name] = (self._kept(query.promql if query else promql, worst), query)
+
+    def _kept(self, promql: str, worst: Worst) -> str:
+        return worst_between(promql, worst, f"{self.step_s:g}s", f"{self._scraped_s:g}s")
+
     @property
     def asked(self) -> list[str]:
         """The names of all queries."""
@@ -121,6 +145,20 @@ class Recorder:
                     self.missing[name] = "no such series"
             except QueryError as error:
                 self.missing[name] = error.message
+        for (promql, worst), name in self._worst_of.items():
+            if name in self.missing and promql not in BY_NAME:
+                self._ask_scalar(promql, worst, name)
+
+    def _ask_scalar(self, promql: str, worst: Worst, name: str) -> None:
+        """Prometheus refuses a range of a scalar, and takes one of a vector made of it."""
+        asked = self._kept(f"vector({promql})", worst)
+        try:
+            is_there = bool(self._prometheus.now(asked))
+        except QueryError:
+            return  # it is none: what was said of the expression itself stays
+        if is_there:
+            self._queries[name] = (asked, None)
+            del self.missing[name]
 
     def start(self) -> None:
         """Begin to read, from ``BEFORE_S`` before now."""
@@ -157,6 +195,7 @@ class Recorder:
             rate_s=self.rate_s,
             buckets=buckets,
             snapshot=everything,
+            worst_of=self._worst_of,
         )
 
     def _buckets(self, first_sample: float, window: tuple[float, float]) -> list[tuple[float, float]]:
