@@ -25,6 +25,8 @@ SCRAPES_A_RATE = 4
 _LAST_SCRAPE = "max(timestamp(up))"
 """Prometheus repeats a value for five minutes after its last scrape; so one must ask when that was."""
 _POLL_S = 10.0
+NO_VALUES = "no values: a ratio of nothing"
+"""Of a query that had series all the time and never a number, such as a share of hits without a look-up."""
 _SELECTOR = re.compile(r"\b[a-z]++[_:][a-z0-9_:]*+(?:\{[^}]*\})?+(?!\()")
 """A metric's name and its labels: no function, and no word without an underscore, as PromQL's own are."""
 
@@ -40,7 +42,7 @@ class Telemetry:
     values: pl.DataFrame
     """Rows of ``SCHEMA``: a value of a query's series at an instant; null for a ratio of nothing."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Queries that gave nothing before the load, and why."""
+    """Queries that gave nothing in the run, and why: ``NO_VALUES`` of those that never gave a number."""
     gaps: Sequence[tuple[float, float]] = ()
     """When nothing was scraped, or could be read."""
     lost: str = ""
@@ -136,6 +138,8 @@ class Recorder:
     def check(self) -> None:
         """Ask each query once; ``missing`` then says which gave nothing, and why.
 
+        A series without a number is there: before the load a share of look-ups is one of nothing.
+
         Raises:
             PrometheusError: it does not answer any more.
         """
@@ -178,7 +182,8 @@ class Recorder:
         everything = Snapshot(at, why_not=self._failure) if self._failure else snapshot(self._prometheus, at)
         self._prometheus.close()
         # A value that a query gave later is there, whatever it gave before.
-        seen = {name for _, name, _, _ in self._rows}
+        seen = {name for _, name, _, value in self._rows if value is not None}
+        self.missing |= {name: NO_VALUES for _, name, _, _ in self._rows if name not in seen}
         gaps = self._gaps()
         rows = [row for row in self._rows if not any(start <= row[0] < end for start, end in gaps)]
         values = pl.DataFrame(rows, schema=SCHEMA, orient="row")

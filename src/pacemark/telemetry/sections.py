@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import polars as pl
+
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
 from pacemark.telemetry.queries import BY_NAME, QUERIES
 from pacemark.telemetry.query import Query
-from pacemark.telemetry.recorder import Telemetry
+from pacemark.telemetry.recorder import NO_VALUES, Telemetry
 from pacemark.telemetry.saturation import Saturation, symptoms
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 
@@ -79,11 +81,15 @@ def sections(
 def reasons(telemetry: Telemetry) -> list[Reason]:
     """Warnings of what is not there."""
     told = []
-    if telemetry.missing:
-        names = list(telemetry.missing)
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        text = f"Prometheus has nothing of {', '.join(names[:_NAMED])}{more}"
+    nothing_there = [name for name, why in telemetry.missing.items() if why != NO_VALUES]
+    if nothing_there:
+        text = f"Prometheus has nothing of {_listed(nothing_there)}"
         told.append(Reason(level="warning", text=text, remedy="`pacemark doctor` says what to do for each"))
+    no_values = [name for name, why in telemetry.missing.items() if why == NO_VALUES]
+    if no_values:
+        text = f"Prometheus has no values of {_listed(no_values)}: each is a ratio of nothing"
+        remedy = "what they are a share or a mean of did not happen in this run"
+        told.append(Reason(level="warning", text=text, remedy=remedy))
     if telemetry.gaps:
         spans = ", ".join(f"{start:g} to {end:g} s" for start, end in telemetry.gaps[:3])
         why = f": {telemetry.lost}" if telemetry.lost else ""
@@ -92,6 +98,11 @@ def reasons(telemetry: Telemetry) -> list[Reason]:
         text = f"the telemetry's end is missing: {telemetry.lost}"
         told.append(Reason(level="warning", text=text, remedy="see Prometheus"))
     return [*told, *_of_snapshot(telemetry)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
@@ -119,8 +130,7 @@ def nothing_of(telemetry: Telemetry, end_s: float) -> str:
         text += f"; rates look back {telemetry.rate_s:g} s, further than this load was long"
     if not unknown:
         return text
-    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    return f"{text}; not known of {', '.join(unknown[:_NAMED])}{more}"
+    return f"{text}; not known of {_listed(unknown)}"
 
 
 def named(first: Saturation) -> str:
@@ -160,8 +170,10 @@ def _when(one: Saturation) -> str:
 
 
 def not_known(telemetry: Telemetry) -> list[str]:
-    """Figures with a limit of which nothing was recorded: whether they went past it nobody knows."""
-    seen = set(telemetry.values["name"].unique())
+    """Figures with a limit of which no number was recorded since the load began: whether they went past it
+    nobody knows."""
+    of_load = telemetry.values.drop_nulls("value").filter(pl.col("at_s") >= 0)
+    seen = set(of_load["name"].unique())
     return [query.name for query in QUERIES if query.limit and query.name not in seen]
 
 
@@ -244,11 +256,13 @@ def _rows(telemetry: Telemetry, query: Query, window: Window) -> Iterable[list[s
         inside = [
             value for at_s, value in points if window.from_s <= at_s < window.to_s and value is not None
         ]
+        of = [series] if series else []
         if not inside and not before:
-            continue
+            is_there = any(value is not None for _, value in points)
+            of.append("no value before the load or in the window" if is_there else NO_VALUES)
         yield [
             query.title,
-            series or None,
+            ": ".join(of) or None,
             query.unit or None,
             _rounded(before[-1]) if before else None,
             _rounded(fmean(inside)) if inside else None,
