@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
+from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError, Target
 from pacemark.telemetry.queries import BY_NAME, HISTOGRAM, QUERIES
 from pacemark.telemetry.query import WINDOW, Query, worst_between
 from pacemark.telemetry.snapshot import Snapshot, snapshot
@@ -83,7 +83,7 @@ class Recorder:
         self.targets = prometheus.targets()
         if not self.targets:
             raise PrometheusError(f"{prometheus.url} scrapes nothing")
-        interval_s = self._scraped_s = self._interval_s()
+        interval_s = self._scraped_s = scrape_interval_s(prometheus, self.targets)
         self.step_s = max(interval_s, math.ceil(run_s / POINTS))
         self.rate_s = max(SCRAPES_A_RATE * interval_s, self.step_s)
         self._queries: dict[str, tuple[str, Query | None]] = {
@@ -100,14 +100,6 @@ class Recorder:
         self._failure = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="telemetry", daemon=True)
-
-    def _interval_s(self) -> float:
-        """The longest scrape interval of the jobs that have what is asked: others do not count."""
-        selectors = {selector for query in QUERIES for selector in _SELECTOR.findall(query.promql)}
-        # Of minutes: a target may have missed its last scrape.
-        there = " or ".join(f"present_over_time({selector}[5m])" for selector in sorted(selectors))
-        ours = {line.labels.get("job", "") for line in self._prometheus.now(f"count by (job) ({there})")}
-        return max(one.interval_s for one in [t for t in self.targets if t.job in ours] or self.targets)
 
     def _asked(self, query: Query, interval_s: float) -> str:
         kept = query.kept(f"{self.step_s:g}s", f"{interval_s:g}s") if self.step_s > interval_s else None
@@ -267,6 +259,19 @@ class Recorder:
 
     def _on_grid(self, at: float) -> float:
         return math.floor(at / self.step_s) * self.step_s
+
+
+def scrape_interval_s(prometheus: Prometheus, targets: Sequence[Target]) -> float:
+    """The longest scrape interval of the jobs that have what is asked: others do not count.
+
+    Raises:
+        PrometheusError: it does not answer.
+    """
+    selectors = {selector for query in QUERIES for selector in _SELECTOR.findall(query.promql)}
+    # Of minutes: a target may have missed its last scrape.
+    there = " or ".join(f"present_over_time({selector}[5m])" for selector in sorted(selectors))
+    ours = {line.labels.get("job", "") for line in prometheus.now(f"count by (job) ({there})")}
+    return max(one.interval_s for one in [t for t in targets if t.job in ours] or targets)
 
 
 def series_names(query: Query | None, lines: Sequence[Line]) -> list[str]:
