@@ -198,13 +198,15 @@ class Recorder:
     def _buckets(self, first_sample: float, window: tuple[float, float]) -> list[tuple[float, float]]:
         if self._failure:
             return []
-        promql = HISTOGRAM.replace(WINDOW, f"{max(1, round(window[1] - window[0]))}s")
+        promql = HISTOGRAM.replace(WINDOW, f"{max(1, round(1000 * (window[1] - window[0])))}ms")
         try:
             found = self._prometheus.now(promql, first_sample + window[1])
         except PrometheusError:
             return []  # beside the point: all else is there
         counts = [(1000 * float(line.labels["le"]), line.points[0].value) for line in found]
-        return sorted(counts) if any(count > 0 for _, count in counts) else []
+        # Fewer than at the start are those of a gateway that was started anew.
+        is_whole = all(count >= 0 for _, count in counts) and any(count > 0 for _, count in counts)
+        return sorted(counts) if is_whole else []
 
     def abandon(self) -> None:
         """End without reading the rest."""

@@ -36,6 +36,11 @@ def server(
         yield server
 
 
+def wait_until_scraped(server: PrometheusServer, count: int) -> None:
+    with Prometheus(server.url) as prometheus:
+        assert until(lambda: bool(prometheus.now(f"{HISTOGRAM}_count >= {count}")))
+
+
 def test_a_ratio_of_nothing_is_missing_after_the_run_and_not_before_it(server: PrometheusServer) -> None:
     objective = Objective.parse("promql 0 * redis_up / (0 * redis_up) < 1")
     asked = [(str(objective.promql), objective.worst)]
@@ -65,20 +70,22 @@ def test_a_ratio_of_nothing_is_missing_after_the_run_and_not_before_it(server: P
 def test_the_client_s_p95_stands_beside_the_bucket_of_the_gateway_s_own(server: PrometheusServer) -> None:
     """Of a hundred requests in the window ten took 300 ms; the thousand of 3 s were before it."""
     server.observe(HISTOGRAM, 3, times=1000)
-    time.sleep(2.5)
+    wait_until_scraped(server, 1000)
     observation = Observation(Observing(run_s=6, prometheus_url=server.url))
     observation.start()
     start = time.time()
     time.sleep(2)
     server.observe(HISTOGRAM, 0.08, times=90)
     server.observe(HISTOGRAM, 0.3, times=10)
-    time.sleep(4)
-    observed = observation.stop(start, Window(from_s=0, to_s=6))
+    wait_until_scraped(server, 1100)
+    window = Window(from_s=0, to_s=time.time() - start)
+    observed = observation.stop(start, window)
     assert observed.telemetry is not None
     bounds = [bound_ms for bound_ms, _ in observed.telemetry.buckets]
     assert bounds == sorted(bounds)
     assert {75, 100, 250, 500, float("inf")} <= set(bounds)
-    _, system = observed.sections(Window(from_s=0, to_s=6), 6, 310)
+    assert [count for _, count in observed.telemetry.buckets][-1] == 100
+    _, system = observed.sections(window, window.to_s, 310)
     assert system.summary.startswith(
         "P95 over the window: 310 ms for the client, between 250 and 500 ms for the gateway's own histogram."
     )
