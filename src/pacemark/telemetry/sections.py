@@ -26,13 +26,21 @@ class _Picture:
     title: str
     names: tuple[str, ...]
     note: str = ""
+    unit: str = ""
+    """Where it is not the figures' own."""
+    has_titles: bool = False
+    """Whether a series is named by its figure too: by service or instance alone it would not be known."""
 
 
 _PICTURES = (
     _Picture("Processor, by service", ("cpu_all", "cpu"), "Of all cores of the machine."),
     _Picture("Gateway's processor", ("gateway_cpu",), "Of one core: a worker cannot use more."),
     _Picture("Processor of what has one thread", ("pool_cpu", "redis_cpu"), "Of one core."),
-    _Picture("Requests a second, as nginx and the gateway count them", ("nginx_requests", "http_requests")),
+    _Picture(
+        "Requests a second, as nginx and the gateway count them",
+        ("nginx_requests", "http_requests", "http_unauthorized"),
+    ),
+    _Picture("HTTP 5xx answers, as the gateway counts them", ("http_errors",)),
     _Picture(
         "Latency, as the gateway's histogram has it",
         ("http_p50", "http_p95", "http_p99"),
@@ -44,6 +52,19 @@ _PICTURES = (
     _Picture("Longest transaction and longest wait for the pool", ("db_transaction", "pool_longest_wait")),
     _Picture("Redis commands", ("redis_commands",)),
     _Picture("Memory, by service", ("memory",)),
+    _Picture(
+        "Connections, file descriptors and memory, of their limits",
+        ("db_connections", "pool_use", "gateway_files", "memory_all"),
+        has_titles=True,
+    ),
+    _Picture("Found in a cache", ("db_cache_hits", "redis_hits")),
+    _Picture(
+        "Services that answer",
+        ("gateway_up", "db_up", "pool_up", "redis_up", "nginx_up"),
+        "As their exporters say: an exporter that is gone says nothing of its service.",
+        unit="1 or 0",
+        has_titles=True,
+    ),
 )
 
 
@@ -286,22 +307,28 @@ def _chart(
     at_s = [round(n * step_s, 3) for n in range(math.ceil(end_s / step_s) + 1)]
     series = []
     for name in picture.names:
+        query = BY_NAME[name]
+        is_low_worst = query.worst == "min"
+        pick = min if is_low_worst else max
         for of, points in telemetry.lines(name).items():
             values: list[float | None] = [None] * len(at_s)
             for at, value in points:
                 n = int(at // step_s)
                 if at >= 0 and value is not None and n < len(values):
-                    values[n] = max(_rounded(value), values[n] or 0.0)
-            # One of several that is zero throughout says nothing; one on its own says that it was zero.
-            if any(values) or (not of and any(value is not None for value in values)):
-                title = BY_NAME[name].title
-                series.append(Series(name=of or title, values=values))
+                    other = values[n]
+                    values[n] = _rounded(value) if other is None else pick(_rounded(value), other)
+            # One of several that is zero throughout says nothing, unless zero is what is wrong; one on its
+            # own says that it was zero.
+            says_zero = is_low_worst or not of
+            if any(values) or (says_zero and any(value is not None for value in values)):
+                title = f"{query.title} ({of})" if of and picture.has_titles else of or query.title
+                series.append(Series(name=title, values=values))
     if not series or not at_s:
         return None
     return Chart(
         title=picture.title,
         note=picture.note,
-        unit=BY_NAME[picture.names[0]].unit or "number",
+        unit=picture.unit or BY_NAME[picture.names[0]].unit or "number",
         at=at_s,
         series=series,
         marks=[*_gaps(telemetry, end_s), *_past_limits(picture, found)],
