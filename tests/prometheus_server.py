@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
 
 from pacemark.gateway.spec import free_ports
 
@@ -39,6 +39,7 @@ class PrometheusServer:
         self._config.write_text(_CONFIG.format(own=port, exporter=self._exporter_port), encoding="utf-8")
         self._registry = CollectorRegistry()
         self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def set(self, name: str, value: float, **labels: str) -> None:
@@ -47,6 +48,13 @@ class PrometheusServer:
             self._gauges[name] = Gauge(name, name, list(labels), registry=self._registry)
         gauge = self._gauges[name]
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def observe(self, name: str, value: float, times: int = 1) -> None:
+        """So often more in the exporter's histogram of that name; of none the histogram is empty."""
+        if name not in self._histograms:
+            self._histograms[name] = Histogram(name, name, registry=self._registry)
+        for _ in range(times):
+            self._histograms[name].observe(value)
 
     def start(self) -> None:
         """Start it, and wait until it has scraped the exporter."""

@@ -91,7 +91,7 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
     own = measure(replace(subject, pool=pool))
     due = None if asked.load.rate_per_s is None else asked.load.due_between(window.from_s, window.to_s)
     promql = own_figures(asked.objectives, observed.telemetry if observed else None, window)
-    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own | promql)
+    objectives = judge(asked.objectives, measured, window=window, due=due, own=own.own, promql=promql)
     generator = _generator(asked, engine, execution, digest, measured)
     stages = _stages(asked.load, requests, execution.slots, window, cut_short=subject.cut_short)
     shared = execution if isinstance(execution, SharedExecution) else None

@@ -175,7 +175,7 @@ def _observing(asked: Asked) -> Observing:
         run_s=asked.load.duration_s,
         prometheus_url=asked.prometheus_url,
         prometheus_token=asked.prometheus_token,
-        promql=[one.promql for one in asked.objectives if one.promql],
+        promql=[(one.promql, one.worst) for one in asked.objectives if one.promql],
         server_urls={} if isinstance(asked.workload, Servers) else asked.server_urls,
         connection=asked.connection,
     )

@@ -274,15 +274,16 @@ def warm_up_for(load: Load, text: str | None) -> int:
 def objectives_for(workload: Workload, *texts: Sequence[str]) -> tuple[Objective, ...]:
     """The workload's objectives; those in ``texts``, later groups over earlier ones, replace or join them.
 
-    One on elapsed replaces one on response, and the other way round; in one group both may stand.
+    One on elapsed replaces one on response, and the other way round; in one group both may stand, and so may
+    a limit from above and one from below. Of two on the same side the last counts.
 
     Raises:
         InputError: one of them cannot be read.
     """
     chosen = list(workload.objectives)
     for group in texts:
-        given = {(one.key, one.basis): one for one in map(Objective.parse, group)}
-        replaced = {key for key, _ in given}
+        given = {(one.key, one.basis, one.worst): one for one in map(Objective.parse, group)}
+        replaced = {key for key, *_ in given}
         chosen = _in_place([one for one in chosen if one.key not in replaced], chosen, given.values())
     return tuple(chosen)
 

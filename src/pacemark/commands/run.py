@@ -72,7 +72,10 @@ def run_command(
         str | None, typer.Option(metavar="TIME", help="Not measured. [default: the ramp-up]")
     ] = None,
     objective: Annotated[
-        list[str] | None, typer.Option(help="Such as 'p95 < 200ms'; replaces the workload's own.")
+        list[str] | None,
+        typer.Option(
+            help="Such as 'p95 < 200ms'; replaces one on the same metric and label, joins the rest."
+        ),
     ] = None,
     workers: Annotated[
         str | None,

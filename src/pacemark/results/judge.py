@@ -36,6 +36,7 @@ def judge(
     window: Window,
     due: float | None,
     own: Mapping[tuple[str, str], Own] = MappingProxyType({}),
+    promql: Mapping[Objective, Own] = MappingProxyType({}),
     corrected: Digest | None = None,
 ) -> list[JudgedObjective]:
     """Judge each objective on a digest that was cut to the measured window.
@@ -48,14 +49,17 @@ def judge(
     Args:
         window: the measured window as it was planned. The digest's own may be rounded outward to slices.
         due: samples that were planned in ``window``, None where nothing was: the 100 % of a rate.
-        own: the figures that samples alone do not tell, by metric, or PromQL expression, and unit.
+        own: the figures that samples alone do not tell, by metric and unit.
+        promql: what Prometheus says, by objective: of one expression two may ask for its highest and lowest.
         corrected: ``digest`` as ``omission.corrected`` makes it.
     """
     # Each objective counts all samples anew: of one slice they are few kinds, whatever the run's length.
     digest = digest.at_once()
     return [
-        _judged_own(objective, own)
-        if objective.metric in OWN or objective.promql
+        _judged_own(objective, promql.get(objective))
+        if objective.promql
+        else _judged_own(objective, own.get((objective.metric, objective.unit)))
+        if objective.metric in OWN
         else _judged(objective, digest, window, due, corrected)
         for objective in objectives
     ]
@@ -75,8 +79,7 @@ def one_line(judged: JudgedObjective) -> str:
     return f"{metric} {value}{unit}{objective.unit}, {limit} ({label}){why}"
 
 
-def _judged_own(objective: Objective, own: Mapping[tuple[str, str], Own]) -> JudgedObjective:
-    found = own.get((objective.promql or objective.metric, objective.unit))
+def _judged_own(objective: Objective, found: Own | None) -> JudgedObjective:
     if found is None:
         return _not_judged(objective, "samples alone do not tell it")
     if found.value is None:

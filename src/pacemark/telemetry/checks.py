@@ -12,8 +12,8 @@ from pacemark.telemetry.grafana import Grafana, GrafanaError
 from pacemark.telemetry.loki import Loki, LokiError
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
 from pacemark.telemetry.queries import QUERIES
+from pacemark.telemetry.recorder import SCRAPES_A_RATE, scrape_interval_s
 
-_WINDOW = "1m"
 _LATELY_S = 300
 _OF_RULES = "give that Prometheus deploy/prometheus/rules/services.yml, which cAdvisor feeds"
 
@@ -34,7 +34,12 @@ def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Findin
     try:
         with Prometheus(url, token, connection) as prometheus:
             targets = prometheus.targets()
-            told = {query: prometheus.now(query.over(_WINDOW)) for query in QUERIES if query.is_shown}
+            rate_s = SCRAPES_A_RATE * scrape_interval_s(prometheus, targets) if targets else 0
+            told = {
+                query: prometheus.now(query.over(f"{rate_s:g}s"))
+                for query in QUERIES
+                if targets and query.is_shown
+            }
     except (PrometheusError, InputError) as error:
         yield _warning("prometheus", error.message, error.hint or "is it up, and PROMETHEUS_URL right?")
         return
@@ -60,7 +65,7 @@ def _prometheus(url: str, token: str, connection: Connection) -> Iterator[Findin
             f"nothing of the {resource}: {', '.join(names)}",
             _OF_RULES
             if resource in ("processor", "memory")
-            else "have its exporter scraped; rates need a minute, and some traffic",
+            else "have its exporter scraped; rates need two scrapes, and some traffic",
         )
 
 

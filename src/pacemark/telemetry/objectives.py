@@ -12,32 +12,31 @@ NO_PROMETHEUS = "no Prometheus: set PROMETHEUS_URL"
 
 def own_figures(
     objectives: Iterable[Objective], telemetry: Telemetry | None, window: Window, without: str = NO_PROMETHEUS
-) -> dict[tuple[str, str], Own]:
-    """By expression and unit, the worst value of any of its series in the measured window.
+) -> dict[Objective, Own]:
+    """By objective on an expression, the worst value of any of its series in the measured window.
 
-    Worst is the highest where the limit is from above, else the lowest. ``without`` says why there is no
-    telemetry, where there is none.
+    ``without`` says why there is no telemetry, where there is none.
     """
-    found: dict[tuple[str, str], Own] = {}
-    for objective in objectives:
-        if objective.promql is not None:
-            key = (objective.promql, objective.unit)
-            found[key] = _worst(objective, telemetry, window) if telemetry else Own(None, without)
-    return found
+    return {
+        objective: _worst(objective, telemetry, window) if telemetry else Own(None, without)
+        for objective in objectives
+        if objective.promql is not None
+    }
 
 
 def _worst(objective: Objective, telemetry: Telemetry, window: Window) -> Own:
     assert objective.promql is not None
+    name = telemetry.worst_of.get((objective.promql, objective.worst), objective.promql)
     inside = [
         (value, at_s, series)
-        for series, points in telemetry.lines(objective.promql).items()
+        for series, points in telemetry.lines(name).items()
         for at_s, value in points
         if window.from_s <= at_s < window.to_s and value is not None
     ]
     if not inside:
-        why = telemetry.missing.get(objective.promql, "no value in the measured window")
+        why = telemetry.missing.get(name, "no value in the measured window")
         return Own(None, f"Prometheus: {why}")
-    pick = max if objective.comparison in ("<", "<=") else min
+    pick = max if objective.worst == "max" else min
     value, at_s, series = pick(inside)
     of = f"{series}, " if series else ""
     return Own(value, f"{of}worst at {at_s:.0f} s")

@@ -17,6 +17,7 @@ from pacemark.telemetry.queries import BY_NAME
 from pacemark.telemetry.recorder import SCHEMA, TELEMETRY_FILE, Recorder, Telemetry
 from pacemark.telemetry.saturation import Saturation, saturations
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
+from pacemark.workloads.objective import Worst
 
 DIRECT_CALL = "direct_call"
 """The direct calls' name in ``telemetry.parquet``: milliseconds, null where it failed."""
@@ -30,8 +31,8 @@ class Observing:
     """How long the load will take, in seconds."""
     prometheus_url: str = ""
     prometheus_token: str = field(default="", repr=False)
-    promql: Sequence[str] = ()
-    """What is to be asked beside telemetry's own queries."""
+    promql: Sequence[tuple[str, Worst]] = ()
+    """What is to be asked beside telemetry's own queries, and which of its values is the worst."""
     server_urls: Mapping[str, str] = field(default_factory=dict)
     """The MCP test servers that are asked directly."""
     connection: Connection = DIRECT

@@ -362,7 +362,12 @@ QUERIES = (
     ),
 )
 
-HISTOGRAM = "sum by (le) (increase(http_request_duration_highr_seconds_bucket[$window]))"
-"""The gateway's own latencies over a window, by the buckets' upper bounds in seconds."""
+_BUCKETS = "http_request_duration_highr_seconds_bucket"
+HISTOGRAM = f"sum by (le) ({_BUCKETS}) - sum by (le) ({_BUCKETS} offset $window)"
+"""The gateway's own latencies over a window, by the buckets' upper bounds in seconds.
+
+No ``increase``: that extrapolates a bucket which was empty at the start less far than one which was not, and
+so makes slow requests out of none.
+"""
 
 BY_NAME = {query.name: query for query in QUERIES}

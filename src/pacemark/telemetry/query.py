@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pacemark.workloads.objective import Worst
+
 Resource = Literal["gateway", "database", "pool", "redis", "nginx", "processor", "memory"]
 """What can be the first to saturate. ``pool`` is PgBouncer's."""
 
@@ -71,7 +73,18 @@ class Query:
 
         ``step`` and ``interval``, that of the scrapes, are PromQL durations.
         """
-        if self.limit is None or self.is_rate:
+        if self.is_rate or self.worst is None:
             return None
-        worst = "max" if self.limit.comparison == ">" else "min"
-        return f"{worst}_over_time(({self.promql})[{step}:{interval}])"
+        return worst_between(self.promql, self.worst, step, interval)
+
+    @property
+    def worst(self) -> Worst | None:
+        """Which of its values is the worst, where it has a limit."""
+        if self.limit is None:
+            return None
+        return "max" if self.limit.comparison == ">" else "min"
+
+
+def worst_between(promql: str, worst: Worst, step: str, interval: str) -> str:
+    """Of an expression evaluated at each scrape, the worst between two values ``step`` apart."""
+    return f"{worst}_over_time(({promql})[{step}:{interval}])"

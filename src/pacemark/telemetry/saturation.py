@@ -111,8 +111,12 @@ def _stretch(
 ) -> tuple[float, float] | None:
     """The first stretch that lasts as long as the limit says, and into the load; a gap ends a stretch.
 
-    What a rate says of ``back_s`` seconds is of the load once they are all in it.
+    What a rate says of ``back_s`` seconds is of the load once they are all in it; so it is with what the one
+    value of a step says, where steps are longer than the limit's time and one past it suffices.
     """
+    for_s = float(limit.for_s)
+    if step_s > for_s:
+        for_s, back_s = 0.0, max(back_s, step_s)
     start = last = None
     found: tuple[float, float] | None = None
     for at_s, value in points:
@@ -123,7 +127,7 @@ def _stretch(
             start = None
         if crossed:
             start = at_s if start is None else start
-            if at_s - start >= limit.for_s and at_s >= back_s:
+            if at_s - start >= for_s and at_s >= back_s:
                 found = (start, at_s)
         last = at_s
     return found

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import polars as pl
+
 from pacemark.results.record import Chart, Column, Mark, Reason, Section, Series, Window
 from pacemark.telemetry.queries import BY_NAME, QUERIES
 from pacemark.telemetry.query import Query
-from pacemark.telemetry.recorder import Telemetry
+from pacemark.telemetry.recorder import NO_VALUES, Telemetry
 from pacemark.telemetry.saturation import Saturation, symptoms
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 
@@ -24,13 +26,21 @@ class _Picture:
     title: str
     names: tuple[str, ...]
     note: str = ""
+    unit: str = ""
+    """Where it is not the figures' own."""
+    has_titles: bool = False
+    """Whether a series is named by its figure too: by service or instance alone it would not be known."""
 
 
 _PICTURES = (
     _Picture("Processor, by service", ("cpu_all", "cpu"), "Of all cores of the machine."),
     _Picture("Gateway's processor", ("gateway_cpu",), "Of one core: a worker cannot use more."),
     _Picture("Processor of what has one thread", ("pool_cpu", "redis_cpu"), "Of one core."),
-    _Picture("Requests a second, as nginx and the gateway count them", ("nginx_requests", "http_requests")),
+    _Picture(
+        "Requests a second, as nginx and the gateway count them",
+        ("nginx_requests", "http_requests", "http_unauthorized"),
+    ),
+    _Picture("HTTP 5xx answers, as the gateway counts them", ("http_errors",)),
     _Picture(
         "Latency, as the gateway's histogram has it",
         ("http_p50", "http_p95", "http_p99"),
@@ -42,6 +52,19 @@ _PICTURES = (
     _Picture("Longest transaction and longest wait for the pool", ("db_transaction", "pool_longest_wait")),
     _Picture("Redis commands", ("redis_commands",)),
     _Picture("Memory, by service", ("memory",)),
+    _Picture(
+        "Connections, file descriptors and memory, of their limits",
+        ("db_connections", "pool_use", "gateway_files", "memory_all"),
+        has_titles=True,
+    ),
+    _Picture("Found in a cache", ("db_cache_hits", "redis_hits")),
+    _Picture(
+        "Services that answer",
+        ("gateway_up", "db_up", "pool_up", "redis_up", "nginx_up"),
+        "As their exporters say: an exporter that is gone says nothing of its service.",
+        unit="1 or 0",
+        has_titles=True,
+    ),
 )
 
 
@@ -79,11 +102,15 @@ def sections(
 def reasons(telemetry: Telemetry) -> list[Reason]:
     """Warnings of what is not there."""
     told = []
-    if telemetry.missing:
-        names = list(telemetry.missing)
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        text = f"Prometheus has nothing of {', '.join(names[:_NAMED])}{more}"
+    nothing_there = [name for name, why in telemetry.missing.items() if why != NO_VALUES]
+    if nothing_there:
+        text = f"Prometheus has nothing of {_listed(nothing_there)}"
         told.append(Reason(level="warning", text=text, remedy="`pacemark doctor` says what to do for each"))
+    no_values = [name for name, why in telemetry.missing.items() if why == NO_VALUES]
+    if no_values:
+        text = f"Prometheus has no values of {_listed(no_values)}: each is a ratio of nothing"
+        remedy = "what they are a share or a mean of did not happen in this run"
+        told.append(Reason(level="warning", text=text, remedy=remedy))
     if telemetry.gaps:
         spans = ", ".join(f"{start:g} to {end:g} s" for start, end in telemetry.gaps[:3])
         why = f": {telemetry.lost}" if telemetry.lost else ""
@@ -92,6 +119,11 @@ def reasons(telemetry: Telemetry) -> list[Reason]:
         text = f"the telemetry's end is missing: {telemetry.lost}"
         told.append(Reason(level="warning", text=text, remedy="see Prometheus"))
     return [*told, *_of_snapshot(telemetry)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _of_snapshot(telemetry: Telemetry) -> list[Reason]:
@@ -119,8 +151,7 @@ def nothing_of(telemetry: Telemetry, end_s: float) -> str:
         text += f"; rates look back {telemetry.rate_s:g} s, further than this load was long"
     if not unknown:
         return text
-    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    return f"{text}; not known of {', '.join(unknown[:_NAMED])}{more}"
+    return f"{text}; not known of {_listed(unknown)}"
 
 
 def named(first: Saturation) -> str:
@@ -154,12 +185,16 @@ def _when(one: Saturation) -> str:
     if one.was_before:
         return "before the load already"
     start = max(one.at_s, 0)
+    if one.until_s == one.at_s:
+        return f"at {start:.0f} s"  # the one value of a long step
     return f"from {start:.0f} s on" if one.until_s is None else f"from {start:.0f} to {one.until_s:.0f} s"
 
 
 def not_known(telemetry: Telemetry) -> list[str]:
-    """Figures with a limit of which nothing was recorded: whether they went past it nobody knows."""
-    seen = set(telemetry.values["name"].unique())
+    """Figures with a limit of which no number was recorded since the load began: whether they went past it
+    nobody knows."""
+    of_load = telemetry.values.drop_nulls("value").filter(pl.col("at_s") >= 0)
+    seen = set(of_load["name"].unique())
     return [query.name for query in QUERIES if query.limit and query.name not in seen]
 
 
@@ -242,11 +277,13 @@ def _rows(telemetry: Telemetry, query: Query, window: Window) -> Iterable[list[s
         inside = [
             value for at_s, value in points if window.from_s <= at_s < window.to_s and value is not None
         ]
+        of = [series] if series else []
         if not inside and not before:
-            continue
+            is_there = any(value is not None for _, value in points)
+            of.append("no value before the load or in the window" if is_there else NO_VALUES)
         yield [
             query.title,
-            series or None,
+            ": ".join(of) or None,
             query.unit or None,
             _rounded(before[-1]) if before else None,
             _rounded(fmean(inside)) if inside else None,
@@ -270,22 +307,28 @@ def _chart(
     at_s = [round(n * step_s, 3) for n in range(math.ceil(end_s / step_s) + 1)]
     series = []
     for name in picture.names:
+        query = BY_NAME[name]
+        is_low_worst = query.worst == "min"
+        pick = min if is_low_worst else max
         for of, points in telemetry.lines(name).items():
             values: list[float | None] = [None] * len(at_s)
             for at, value in points:
                 n = int(at // step_s)
                 if at >= 0 and value is not None and n < len(values):
-                    values[n] = max(_rounded(value), values[n] or 0.0)
-            # One of several that is zero throughout says nothing; one on its own says that it was zero.
-            if any(values) or (not of and any(value is not None for value in values)):
-                title = BY_NAME[name].title
-                series.append(Series(name=of or title, values=values))
+                    other = values[n]
+                    values[n] = _rounded(value) if other is None else pick(_rounded(value), other)
+            # One of several that is zero throughout says nothing, unless zero is what is wrong; one on its
+            # own says that it was zero.
+            says_zero = is_low_worst or not of
+            if any(values) or (says_zero and any(value is not None for value in values)):
+                title = f"{query.title} ({of})" if of and picture.has_titles else of or query.title
+                series.append(Series(name=title, values=values))
     if not series or not at_s:
         return None
     return Chart(
         title=picture.title,
         note=picture.note,
-        unit=BY_NAME[picture.names[0]].unit or "number",
+        unit=picture.unit or BY_NAME[picture.names[0]].unit or "number",
         at=at_s,
         series=series,
         marks=[*_gaps(telemetry, end_s), *_past_limits(picture, found)],

@@ -13,6 +13,7 @@ Metric = Literal[
     "promql",
 ]  # fmt: skip
 Comparison = Literal["<", "<=", ">", ">="]
+Worst = Literal["max", "min"]
 Basis = Literal["response", "elapsed"]
 Unit = Literal["ms", "%", "/s", "s", "MB", ""]
 
@@ -140,6 +141,11 @@ class Objective(BaseModel):
     def of(self) -> str | None:
         """The label or the PromQL expression; None where it is of all samples."""
         return self.promql or self.label
+
+    @property
+    def worst(self) -> Worst:
+        """Which of several values is the worst: the highest of a limit from above, else the lowest."""
+        return "max" if self.comparison in ("<", "<=") else "min"
 
     def allows(self, value: float) -> bool:
         """Whether a measured value, in this objective's unit, keeps the limit."""

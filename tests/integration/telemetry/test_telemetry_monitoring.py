@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from loopback_server import Answer, LoopbackServer, response
+from loopback_server import Answer, LoopbackServer, Request, response
 from prometheus_server import PrometheusServer
 
 from pacemark.gateway.connection import DIRECT
@@ -19,6 +20,7 @@ from pacemark.telemetry import loki
 from pacemark.telemetry.checks import monitoring_findings
 from pacemark.telemetry.dashboards import DASHBOARDS
 from pacemark.telemetry.grafana import Grafana, GrafanaError
+from pacemark.telemetry.prometheus import duration_s
 
 TOKEN = "a-service-accounts"
 START = 1_700_000_000.25
@@ -70,6 +72,31 @@ class FakeGrafana(LoopbackServer):
     @staticmethod
     def _json(status: int, value: Any) -> Answer:
         return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+class SlowPrometheus(LoopbackServer):
+    """Scrapes all of it every 60 s, as a Prometheus does by default: rates over less than two are empty."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = await self.heard(reader)
+            writer.write(response(200, {"Content-Type": "application/json"}, self._answer(request)))
+            await writer.drain()
+
+    def _answer(self, request: Request) -> bytes:
+        if request.target.startswith("/api/v1/targets"):
+            labels = {"job": "mcpgateway", "instance": "gateway:4444"}
+            target = {"labels": labels, "health": "up", "scrapeInterval": "1m0s", "lastError": ""}
+            return self._success({"activeTargets": [target]})
+        (promql,) = parse_qs(request.body.decode())["query"]
+        ranges = map(duration_s, re.findall(r"rate\([^[]*\[(\w+)\]", promql))
+        is_there = "$" not in promql and all(seconds >= 120 for seconds in ranges)
+        lines = [{"metric": {"job": "mcpgateway"}, "value": [time.time(), "1"]}] if is_there else []
+        return self._success({"resultType": "vector", "result": lines})
+
+    @staticmethod
+    def _success(data: Any) -> bytes:
+        return json.dumps({"status": "success", "data": data}).encode()
 
 
 @pytest.fixture
@@ -142,6 +169,12 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
         ("grafana", "warning"),
         ("loki", "warning"),
     ]
+
+
+def test_rates_are_asked_over_four_of_that_prometheus_s_own_scrapes() -> None:
+    with SlowPrometheus() as prometheus:
+        found = findings(PROMETHEUS_URL=prometheus.url)
+    assert found == [("prometheus", "ok", f"{prometheus.url} scrapes 1 targets: mcpgateway (1)")]
 
 
 @pytest.mark.prometheus

@@ -16,7 +16,7 @@ from pacemark.telemetry import prometheus as client
 from pacemark.telemetry import recorder as recording
 from pacemark.telemetry.objectives import own_figures
 from pacemark.telemetry.observation import Observation, Observed, Observing
-from pacemark.telemetry.prometheus import Prometheus, PrometheusError, QueryError
+from pacemark.telemetry.prometheus import Line, Prometheus, PrometheusError, QueryError
 from pacemark.telemetry.recorder import Recorder
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE, snapshot
 from pacemark.workloads.objective import Objective
@@ -45,7 +45,8 @@ def server(running: PrometheusServer, monkeypatch: pytest.MonkeyPatch) -> Promet
     return running
 
 
-def observing(server: PrometheusServer, seconds: float, *promql: str) -> Observation:
+def observing(server: PrometheusServer, seconds: float, *objectives: Objective) -> Observation:
+    promql = [(one.promql, one.worst) for one in objectives if one.promql]
     return Observation(Observing(run_s=seconds, prometheus_url=server.url, promql=promql))
 
 
@@ -54,7 +55,8 @@ def stopped(observation: Observation, start: float, seconds: float) -> Observed:
 
 
 def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServer) -> None:
-    observation = observing(server, 12, MINE)
+    objective = Objective.parse(f"promql {MINE} >= 1")
+    observation = observing(server, 12, objective)
     names = {finding.level: finding.detail for finding in observation.findings}
     assert f"{server.url} has 3 of" in names["ok"]  # redis_up, pool_waiting and our own
     assert "nothing of http_requests, http_errors" in names["warning"]
@@ -73,9 +75,8 @@ def test_what_waits_for_the_pool_is_named_with_its_moment(server: PrometheusServ
     )
     assert observed.telemetry.step_s == 1  # whatever others in that Prometheus take
     assert set(observed.telemetry.lines("redis_up")) == {server.exporter}
-    objective = Objective.parse(f"promql {MINE} >= 1")
     own = own_figures([objective], observed.telemetry, Window(from_s=0, to_s=11))
-    assert own[(MINE, "")].value == 1
+    assert own[objective].value == 1
     saturated, system = observed.sections(Window(from_s=0, to_s=11), 11, 231)
     assert saturated.rows[0][:4] == ["pool", "Clients that wait for PgBouncer's pool", None, 16]
     assert "Prometheus has nothing of http_requests" in observed.reasons[0].text
@@ -132,7 +133,7 @@ def test_one_that_is_not_there_is_a_warning_and_a_reason() -> None:
 def test_a_query_that_is_refused_says_so_and_stops_no_other(server: PrometheusServer) -> None:
     with Prometheus(server.url) as prometheus, pytest.raises(QueryError, match="parse error"):
         prometheus.now("sum(")
-    recorder = Recorder(Prometheus(server.url), 10, ["sum("])
+    recorder = Recorder(Prometheus(server.url), 10, [("sum(", "max")])
     recorder.check()
     assert "parse error" in recorder.missing["sum("]
     assert "redis_up" not in recorder.missing
@@ -192,6 +193,40 @@ def test_in_a_long_run_what_waited_between_two_values_is_not_overlooked(server: 
     assert observed.telemetry is not None
     assert observed.telemetry.step_s == 8
     assert 23 in [value for _, value in observed.telemetry.lines("pool_waiting")[""]]
+
+
+def test_in_a_long_run_an_objective_is_judged_by_the_worst_between_two_values(
+    server: PrometheusServer,
+) -> None:
+    """A value every 8 s, in the midst of which clients are many for 2 s and few for 2 s."""
+    clients = "max(redis_connected_clients)"
+    server.set("redis_connected_clients", 10)
+    assert until(lambda: bool(asked(server, clients)))
+    limits = [
+        *(f"promql {expression} < 20" for expression in (clients, "redis_clients", f"scalar({clients})")),
+        *(f"promql {expression} > 5" for expression in (clients, "redis_clients")),
+        *("promql redis_up < 2", "promql redis_up > 0", "promql none < 1"),
+    ]
+    objectives = [Objective.parse(limit) for limit in limits]
+    observation = observing(server, 16_000, *objectives)
+    observation.start()
+    start = time.time()
+    time.sleep(8 - time.time() % 8 + 2)
+    for count in (23, 1, 10):
+        server.set("redis_connected_clients", count)
+        time.sleep(2)
+    time.sleep(2)
+    observed = stopped(observation, start, 20)
+    assert observed.telemetry is not None
+    assert observed.telemetry.step_s == 8
+    own = own_figures(objectives, observed.telemetry, Window(from_s=0, to_s=20))
+    assert [own[one].value for one in objectives] == [23, 23, 23, 1, 1, 1, 1, None]
+    assert own[objectives[-1]].why == "Prometheus: no such series"
+
+
+def asked(server: PrometheusServer, promql: str) -> list[Line]:
+    with Prometheus(server.url) as prometheus:
+        return prometheus.now(promql)
 
 
 def test_a_target_that_is_down_is_named(server: PrometheusServer) -> None:

@@ -6,6 +6,7 @@ from pacemark.errors import InputError
 from pacemark.settings import File, Shape, loads_for, milliseconds, objectives_for, seconds, shape_from
 from pacemark.workloads import workload
 from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
 
 REST = workload("rest_api_baseline")
 
@@ -102,3 +103,20 @@ def test_objectives_replace_those_of_the_same_metric_and_label() -> None:
     assert [str(objective) for objective in chosen] == [
         "response p95 < 100 ms", "errors < 0.1%", "rate >= 95%", "GET /tools: response p99 < 400 ms",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (
+            ["promql gateway_cpu < 80%", "promql gateway_cpu > 5%"],
+            ["promql gateway_cpu < 80%", "promql gateway_cpu > 5%"],
+        ),
+        (["p95 > 5", "p95 <= 150"], ["response p95 > 5 ms", "response p95 <= 150 ms"]),
+        (["p95 < 150", "p95 <= 100"], ["response p95 <= 100 ms"]),
+        (["p95 > 5"], ["response p95 > 5 ms"]),
+    ],
+)
+def test_in_one_group_limits_from_both_sides_stand(given: list[str], kept: list[str]) -> None:
+    key = Objective.parse(given[0]).key
+    assert [str(one) for one in objectives_for(REST, given) if one.key == key] == kept

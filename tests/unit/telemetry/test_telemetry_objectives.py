@@ -57,7 +57,7 @@ def judged(folder: Path, text: str, seen: Telemetry | None) -> tuple[str, str]:
     objective = Objective.parse(text)
     own = own_figures([objective], seen, WINDOW)
     digest = Digest.of(folder / "samples.jtl")
-    (found,) = judge([objective], digest, window=WINDOW, due=None, own=own)
+    (found,) = judge([objective], digest, window=WINDOW, due=None, promql=own)
     return found.outcome, one_line(found)
 
 
@@ -69,6 +69,16 @@ def test_the_worst_of_all_series_in_the_window_counts(tmp_path: Path) -> None:
         f"promql 7 %, limit < 7 % ({EXPRESSION}): b, worst at 15 s",
     )
     assert judged(tmp_path, above, seen) == ("met", f"promql 3, limit >= 3 ({EXPRESSION}): a, worst at 10 s")
+
+
+def test_a_limit_from_above_and_one_from_below_are_judged_by_the_highest_and_the_lowest(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "samples.jtl").write_text(f"timeStamp,elapsed,label,success\n{START_MS},5,GET /tools,true\n")
+    both = [Objective.parse(f"promql {EXPRESSION} {limit}") for limit in ("< 8", "> 4", "<= 7", ">= 3")]
+    own = own_figures(both, telemetry((10, "", 3), (15, "", 7)), WINDOW)
+    found = judge(both, Digest.of(tmp_path / "samples.jtl"), window=WINDOW, due=None, promql=own)
+    assert [(one.value, one.outcome) for one in found] == [(7, "met"), (3, "missed"), (7, "met"), (3, "met")]
 
 
 def test_no_value_is_no_pass(tmp_path: Path) -> None:

@@ -14,20 +14,21 @@ STEP_S = 5.0
 CALM = {"gateway_cpu": 40.0, "pool_waiting": 0.0, "redis_up": 1.0, "db_transaction": 0.2}
 
 
-def recorded(**lines: list[float | None]) -> Telemetry:
-    """A value every 5 s from the start of the load on, after one before it; None where nothing was recorded.
+def recorded(step_s: float = STEP_S, **lines: list[float | None]) -> Telemetry:
+    """A value every step of time from the start of the load on, after one before it; None where nothing was
+    recorded.
 
     The series of all are ``a``. Those that are not named stay calm.
     """
     length = max(map(len, lines.values()))
     every = {name: [value] * length for name, value in CALM.items()} | lines
     rows = [
-        (n * STEP_S, name, "a", value)
+        (n * step_s, name, "a", value)
         for name, values in every.items()
         for n, value in enumerate([CALM.get(name), *values], -1)
         if value is not None
     ]
-    return Telemetry(STEP_S, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    return Telemetry(step_s, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
 
 
 def names(telemetry: Telemetry, until_s: float = 1000) -> list[str]:
@@ -64,6 +65,20 @@ def test_of_two_at_once_the_one_that_is_further_past_its_limit() -> None:
 def test_a_limit_says_for_how_long_it_must_be_passed(values: list[float | None], since: float | None) -> None:
     found = saturations(recorded(gateway_cpu=values), until_s=1000)
     assert [one.at_s for one in found] == ([] if since is None else [since])
+
+
+def test_of_steps_longer_than_a_limit_s_time_one_value_past_it_suffices() -> None:
+    """Each is the worst of its 44 s: within the second of them Redis was gone, for however long."""
+    (found,) = saturations(recorded(step_s=44, redis_up=[1.0, 0.0, 1.0]), until_s=1000)
+    assert (found.query.name, found.at_s, found.until_s, found.worst) == ("redis_up", 44, 44, 0)
+    assert one_line(found).endswith("limit < 1, at 44 s")
+    (found,) = saturations(recorded(step_s=44, redis_up=[1.0, 0.0, 0.0, 1.0]), until_s=1000)
+    assert (found.at_s, found.until_s) == (44, 88)
+
+
+def test_a_long_step_that_reaches_back_before_the_load_tells_nothing_of_it_alone() -> None:
+    assert names(recorded(step_s=44, redis_up=[0.0, 1.0, 1.0])) == []
+    assert names(recorded(step_s=44, redis_up=[0.0, 0.0, 1.0])) == ["redis_up"]
 
 
 def test_what_is_together_is_so_by_its_distance_and_not_by_a_grid() -> None:
