@@ -129,6 +129,10 @@ class Ended:
     def __init__(self, status: int, stdout: str, stderr: str, folder: Path) -> None:
         self.status, self.stdout, self.stderr, self.folder = status, stdout, stderr, folder
 
+    def __repr__(self) -> str:
+        """What an assertion that failed shows: a run that was invalid says why."""
+        return "\n".join([f"exit status {self.status}", self.stdout[-1000:], self.stderr[-1000:]])
+
     @property
     def json(self) -> Any:
         """Standard output, which is nothing but JSON."""
