@@ -16,6 +16,7 @@ from pacemark.results.statistics import Summary
 from pacemark.workloads import WORKLOADS
 from pacemark.workloads.connections import Connections
 from pacemark.workloads.load import Load
+from pacemark.workloads.objective import Objective
 
 MOST_REASONS = 2
 """Of an invalid run, that are told."""
@@ -117,9 +118,8 @@ def _documented(name: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
     """P50, P95 and P99 are there, at the rate that was asked for."""
 
     def answer(run: Run) -> Answer:
-        held = next((one for one in run.record.objectives if one.objective.metric == "rate"), None)
-        if held is None or held.outcome != "met":
-            why = _judged(held) if held else "it was not judged"
+        is_held, why = _kept(run, "rate")
+        if not is_held:
             return Answer(Outcome.NOT, f"the rate was not held: {why}")
         total = run.summary.total if run.summary else None
         latency = (total.response or total) if total else None
@@ -136,19 +136,16 @@ def _documented(name: str) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
 def _met(
     name: str, *metrics: str, of: Callable[[Run], int] | None = None, what: str = ""
 ) -> Callable[[Mapping[str, Sequence[Run]]], Answer]:
-    """The run's own objectives for these metrics were met, and its rate was held: what a gateway does with
+    """The workload's objectives for these metrics were met, and its rate was held: what a gateway does with
     less than it was asked for is no answer. ``of`` counts what the first metric is a share of, its ``what``;
     it takes enough of them to show so small a share."""
 
     def answer(run: Run) -> Answer:
-        own: dict[str, JudgedObjective] = {one.objective.metric: one for one in run.record.objectives}
-        wanted = [*metrics, "rate"]
-        if absent := [metric for metric in wanted if metric not in own]:
-            return Answer(Outcome.NOT, f"the run did not judge {', '.join(absent)}")
-        text = "; ".join(_judged(own[metric]) for metric in wanted)
-        if any(own[metric].outcome != "met" for metric in wanted):
+        found = [_kept(run, metric) for metric in (*metrics, "rate")]
+        text = "; ".join(said for _, said in found)
+        if not all(is_kept for is_kept, _ in found):
             return Answer(Outcome.NOT, f"{text} ({load_text(run.record.load)})")
-        least = _least_to_show(own[metrics[0]]) if of else 0
+        least = _least_to_show(_objective(run, metrics[0])) if of else 0
         if of and (seen := of(run)) < least:
             few = f"{seen:,} {what} are too few to show it, it takes {least:,}"
             return Answer(Outcome.NOT, f"{few}; {text} ({load_text(run.record.load)})")
@@ -157,9 +154,34 @@ def _met(
     return _of_runs(name, answer)
 
 
-def _least_to_show(one: JudgedObjective) -> int:
+def _objective(run: Run, metric: str) -> Objective:
+    """The workload's own, which has the request's limit."""
+    every = WORKLOADS[run.record.workload].objectives
+    return next(one for one in every if one.metric == metric and one.label is None)
+
+
+def _kept(run: Run, metric: str) -> tuple[bool, str]:
+    """Whether the run met the workload's own limit, though it may have been given another, and what it
+    says of it."""
+    asked = _objective(run, metric)
+    judged = next((one for one in run.record.objectives if _is_of(asked, one.objective)), None)
+    if judged is None:
+        return False, f"the run did not judge {asked}"
+    if judged.outcome == "met" and judged.value is not None and not asked.allows(judged.value):
+        return False, f"{_judged(judged)}, where {asked} is asked for"
+    return judged.outcome == "met", _judged(judged)
+
+
+def _is_of(asked: Objective, other: Objective) -> bool:
+    """Whether it is on the same, in the same unit, and from the same side."""
+    return all(
+        getattr(asked, name) == getattr(other, name) for name in ("metric", "label", "basis", "unit", "worst")
+    )
+
+
+def _least_to_show(one: Objective) -> int:
     """How many it takes to show a share below the limit, even where none is seen."""
-    return math.ceil(UNSEEN / one.objective.limit)
+    return math.ceil(UNSEEN / one.limit)
 
 
 def _messages(run: Run) -> int:

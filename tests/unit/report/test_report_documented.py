@@ -110,6 +110,21 @@ def test_what_was_missed_or_not_judged_is_not_shown() -> None:
     assert outcome("Load test", run_of("load_test"))[0] is Outcome.NOT
 
 
+def test_a_looser_limit_that_was_met_does_not_show_the_request_s() -> None:
+    looser = run_of("load_test", judged={"p95 < 5 s": (431, "met")})
+    found, because = outcome("Load test", looser)
+    assert found is Outcome.NOT
+    assert "response p95 < 5000 ms: 431 ms, met, where response p95 < 300 ms is asked for" in because
+    stricter = run_of(
+        "load_test", judged={"p95 < 200 ms": (120, "met"), "GET /tools: p95 < 1 s": (999, "met")}
+    )
+    assert outcome("Load test", stricter)[0] is Outcome.SHOWN
+    assert (
+        outcome("Load test", run_of("load_test", judged={"elapsed p95 < 300 ms": (9, "met")}))[0]
+        is Outcome.NOT
+    )
+
+
 def test_a_run_that_is_invalid_shows_nothing_and_says_why() -> None:
     found, because = outcome("REST API", run_of("rest_api_baseline", verdict="invalid"))
     assert found is Outcome.NOT
