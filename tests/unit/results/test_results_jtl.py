@@ -194,7 +194,14 @@ def test_transactions_whose_samples_are_not_in_the_file_are_said_to_be_so(
             "abc,12,A,200,OK,true,,1,1,0",
             "line 3: timeStamp is 'abc', neither milliseconds since 1970 nor a time such",
         ),
-        ("30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/2026 10:00:00', neither"),
+        (
+            "30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0",
+            "line 3: timeStamp is '30/01/2026 10:00:00', a time of another form than those that are read: "
+            "save with jmeter.save.saveservice.timestamp_format=ms, or write all times as milliseconds or as",
+        ),
+        ("30/01/26 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/26 10:00:00', a time of"),
+        ("2026-01-30 10:00:00.٣٣٣,1,A,200,OK,true,,1,1,0", "timeStamp is '2026-01-30 10:00:00.٣٣٣', a time"),
+        ("30.02.2026 10:00:00,1,A,200,OK,true,,1,1,0", "timeStamp is '30.02.2026 10:00:00', neither"),
         ("2026/02/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/02/30 10:00:00', neither"),
         ("20260130100000123,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '20260130100000123', neither"),
         (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', neither"),
@@ -229,6 +236,30 @@ def test_a_row_that_cannot_be_read_is_named(
 ) -> None:
     monkeypatch.setattr(jtl, "STRETCH_BYTES", stretch_bytes)
     assert complaint in _refusal(_lines(tmp_path, ROW, line, LATER, LATER))
+
+
+@pytest.mark.parametrize(
+    ("text", "start_ms", "notes"),
+    [
+        ("2026-01-30 10:00:01", T0 + 1000, (columns.NO_ZONE,)),
+        ("2026/01/30T10:00:01,123", T0 + 1123, (columns.NO_ZONE,)),
+        ("2026-01-30 10:00:01.123+0200", T0 + 1123 - 7_200_000, ()),
+        ("30.01.2026 10:00:01", T0 + 1000, (columns.NO_ZONE,)),
+        ("30.01.2026 10:00:01.123", T0 + 1123, (columns.NO_ZONE,)),
+        ("01/30/26 10:00:01", T0 + 1000, (columns.NO_ZONE, columns.MONTH_FIRST)),
+    ],
+)
+def test_times_of_these_forms_are_read(
+    tmp_path: Path, text: str, start_ms: int, notes: tuple[str, ...]
+) -> None:
+    form = f'"{text}"' if "," in text else text
+    digest = Digest.from_jtl(_lines(tmp_path, ROW.replace("1769767201000", form)))
+    assert (digest.start_ms, digest.notes) == (start_ms, notes)
+
+
+def test_a_code_of_another_script_s_digits_is_no_status(tmp_path: Path) -> None:
+    digest = Digest.from_jtl(_lines(tmp_path, ROW, LATER.replace("503", "٥٠٣")))
+    assert digest.cells["outcome"].to_list() == ["ok", "error: #"]
 
 
 def test_the_line_is_right_after_messages_of_several_lines(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def _rows(draw: random.Random) -> list[dict[str, str]]:
 
 
 def _dated(rows: list[dict[str, str]], draw: random.Random) -> None:
-    form = draw.choice(["%Y-%m-%d %H:%M:%S.%f", "%Y/%m/%dT%H:%M:%S", "%m/%d/%y %H:%M:%S"])
+    forms = ("%Y-%m-%d %H:%M:%S.%f", "%Y/%m/%dT%H:%M:%S", "%m/%d/%y %H:%M:%S", "%d.%m.%Y %H:%M:%S.%f")
+    form = draw.choice(forms)
     for row in rows:
         instant = datetime.fromtimestamp(int(row["timeStamp"]) / 1000, UTC)
         row["timeStamp"] = instant.strftime(form)[: 23 if "%f" in form else None]
@@ -137,10 +138,21 @@ def original(seed: int) -> bytes:
 INSERTED = (
     *(b'"', b'""', b'","', b",", b";", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc5", b"-", b" ", b"#"),
     *(b"\\", b"&", b"<", b">", b"<!--", b"]]>", b"99999999999", b"null", b"true", b"+", b"1e5", b"0x1"),
-    *(b"\xef\xbb\xbf", b"\x1f\x8b", b"'", b"\n\n", b"   \n", b"\t", "ż".encode(), b"\xe2\x80\xa8"),
+    *(
+        b"\xef\xbb\xbf",
+        b"\x1f\x8b",
+        b"'",
+        b"\n\n",
+        b"   \n",
+        b"\t",
+        "ż".encode(),
+        "٣".encode(),
+        b"\xe2\x80\xa8",
+    ),
 )
 TIMES = (
     *(b"0", b"1", b"-1", b"1769767200", b"1769767200000000", b"2026-01-30 10:00:00", b"01/30/26 10:00:00"),
+    *(b"30.01.2026 10:00:00", b"30.01.2026 10:00:00.123", b"30.02.2026 10:00:00", b"30/01/2026 10:00:00"),
     *(b"2026-02-30 10:00:00", b"2026-01-30T10:00:00.123Z", b"2026-01-30 10:00:00,5", b"", b"now", b"1e12"),
 )
 
@@ -387,12 +399,15 @@ def _instant(text: str) -> float | int:
     text = text.removeprefix("\ufeff")
     if (number := _number(text)) == number:
         return number
-    for length, form in ((19, "%Y-%m-%d %H:%M:%S"), (17, "%m/%d/%y %H:%M:%S")):
+    dotted = "%d.%m.%Y %H:%M:%S"
+    for length, form in ((19, "%Y-%m-%d %H:%M:%S"), (17, "%m/%d/%y %H:%M:%S"), (19, dotted)):
         day, rest = text[:length], text[length:]
-        if length == 19:
+        if length == 19 and form != dotted:
             day = day.replace("/", "-").replace("T", " ", 1)
         found = re.fullmatch(r"(?:[.,](\d{3}))?(Z|[-+]\d\d:?\d\d)?", rest, re.ASCII)
-        if not found or len(day) < length or (length == 17 and rest) or not day.isascii() or "  " in day:
+        if not found or (found[2] and form == dotted):
+            continue
+        if len(day) < length or (length == 17 and rest) or not day.isascii() or "  " in day:
             continue
         try:
             instant = datetime.strptime(day, form).replace(tzinfo=UTC)
