@@ -137,6 +137,25 @@ def test_basis_and_scale_redraw_the_latency_charts(opened: Chrome) -> None:
     assert len(set(pictures)) == 3
 
 
+def test_one_percentile_of_each_label_over_time(opened: Chrome) -> None:
+    before, curve = picture(opened, "latency"), picture(opened, "curve")
+    over_time = Select(find(opened, "#each"))
+    over_time.select_by_visible_text("p95 of each label")
+    labels = [option.text for option in Select(find(opened, "#label")).options]
+    lines = opened.find_elements(By.CSS_SELECTOR, "[data-chart=latency] .legend [aria-pressed]")
+    assert [line.get_attribute("title") for line in lines] == labels
+    every = picture(opened, "latency")
+    lines[1].click()
+    assert lines[1].get_attribute("aria-pressed") == "false"
+    assert picture(opened, "latency") not in (before, every)
+    over_time.select_by_visible_text("percentiles of the label")
+    assert (picture(opened, "latency"), picture(opened, "curve")) == (before, curve)
+    over_time.select_by_visible_text("p95 of each label")
+    assert (
+        find(opened, f"[data-chart=latency] [title='{labels[1]}']").get_attribute("aria-pressed") == "false"
+    )
+
+
 def test_the_legend_toggles_a_line(opened: Chrome) -> None:
     put_out_and_on_again(opened, lambda button: button.click())
 
