@@ -500,7 +500,8 @@ def csv_books(content: bytes) -> Books:
         wrong = "the fields" if len(values) != len(columns) else ""
         if wrong := wrong or books.add(dict(zip(columns, values, strict=True))):
             books.fault = wrong
-            if not record and not ended:  # an empty line before a partial one
+            rest = [is_sound for _, is_sound, _ in _records(text[end:].lstrip("\r\n"), delimiter)]
+            if not record and (not ended or rest == [False]):  # an empty line before a partial or a torn one
                 books.is_cut = books.or_cut = not any(
                     _is_sample(line, columns, delimiter) for line in text[end:].split("\n")
                 )
@@ -687,6 +688,11 @@ def test_each_damaged_file_is_read_exactly_or_refused(
     assert all(fates["all", came] > FILES / 10 for came in ("read", "refused"))
     for kind in ("all", *MUTATIONS):
         print(f"{kind:20} {fates[kind, 'read']:6} read exactly, {fates[kind, 'refused']:6} refused")
+
+
+def test_an_empty_line_before_a_torn_one_is_left_out_with_it(tmp_path: Path) -> None:
+    lines = (b"timeStamp,elapsed,label,success", b"1769767200000,131,,true", b"", b'line",false', b"")
+    assert fate(tmp_path / "samples.jtl", b"\n".join(lines), is_one_stretch=False) == "read"
 
 
 HANGS = """
