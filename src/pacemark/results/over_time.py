@@ -33,9 +33,10 @@ def rate_timeline(digest: Digest, *, label: str | None = None, max_points: int =
     """``timeline`` without its latencies, which take most of its time."""
     buckets, width = _buckets(digest, max_points)
     shown = digest if label is None else digest.only(label)
-    cells = shown.cells.with_columns(bucket=_bucket(digest, width))
-    counts = cells.group_by("bucket").agg(
-        pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != OK).sum().alias("errors")
+    counts = (
+        _by_outcome(shown)
+        .group_by(_bucket(digest, width))
+        .agg(pl.col("count").sum(), pl.col("count").filter(pl.col("outcome") != OK).sum().alias("errors"))
     )
     threads = shown.sums.group_by(_bucket(digest, width)).agg(threads=pl.col("all_threads").max())
     known = pl.lit(None, dtype=pl.Int32) if "all_threads" in digest.absent else pl.col("threads")
@@ -69,10 +70,15 @@ def latency_timelines(
 def outcome_timeline(digest: Digest, *, label: str | None = None, max_points: int = 600) -> pl.DataFrame:
     """Samples by outcome over the buckets of ``timeline``: ``at_s``, ``outcome``, ``count``, no zeros."""
     buckets, width = _buckets(digest, max_points)
-    cells = (digest if label is None else digest.only(label)).cells
-    counts = cells.group_by(_bucket(digest, width), "outcome").agg(pl.col("count").sum())
-    table = counts.with_columns(pl.col("outcome").cast(pl.String)).join(buckets, on="bucket")
-    return table.select("at_s", "outcome", "count").sort("at_s", "outcome")
+    shown = digest if label is None else digest.only(label)
+    counts = _by_outcome(shown).group_by(_bucket(digest, width), pl.col("outcome").cast(pl.String))
+    table = counts.agg(pl.col("count").sum()).join(buckets, on="bucket").select("at_s", "outcome", "count")
+    return table.sort("at_s", "outcome")
+
+
+def _by_outcome(digest: Digest) -> pl.DataFrame:
+    """``slice``, ``outcome`` and ``count``: by plain columns in a quarter of the time, and few remain."""
+    return digest.cells.group_by("slice", "outcome").agg(pl.col("count").sum())
 
 
 def _added(cells: pl.LazyFrame, *keys: str) -> pl.LazyFrame:
