@@ -264,7 +264,8 @@ class Jtl:
                 return True
         except FaultError as fault:
             raise self._at(self._line_at(self._at_byte) + fault.line, fault.what) from None
-        if not self._rows.is_record(tail) and any(map(self._rows.is_sample, tail.split(b"\n")[1:])):
+        others = (line.removesuffix(b"\r") for line in tail.split(b"\n")[1:])
+        if not self._rows.is_record(tail) and any(map(self._rows.is_sample, others)):
             raise self._at(self._line_at(self._at_byte), STRAY_QUOTE)
         self._partial = shown(whole_text(tail))
         return False

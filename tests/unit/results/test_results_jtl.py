@@ -284,9 +284,12 @@ def test_long_rows_are_found_where_columns_are_not_read(tmp_path: Path, more: st
     assert "line 3: 6 fields where the header has 5" in refusal
 
 
-def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
-    torn = f'{COLUMNS}\n{ROW}\n1769767200001,5,A,200,OK,false,"Value in{COLUMNS}\n{ROW}\n{LATER}\n'
-    assert "line 3: a quote is out of place, or a quoted field never ends" in _refusal(_write(tmp_path, torn))
+@pytest.mark.parametrize("last", ["", "17697672015"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path, end: str, last: str) -> None:
+    torn = f'1769767200001,5,A,200,OK,false,"Value in{COLUMNS}'
+    refusal = _refusal(_write(tmp_path, end.join((COLUMNS, ROW, torn, ROW, LATER, last))))
+    assert "line 3: a quote is out of place, or a quoted field never ends" in refusal
 
 
 TORN = """timeStamp;elapsed;label;responseCode;responseMessage;success;failureMessage;bytes

@@ -511,7 +511,7 @@ def csv_books(content: bytes) -> Books:
 
 def _is_sample(line: str, columns: list[str], delimiter: str) -> bool:
     sound = [is_sound for _, is_sound, _ in _records(line, delimiter)]
-    if sound != [True]:
+    if sound != [True] or line.startswith("\ufeff"):
         return False
     values = next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
     return len(values) == len(columns) and not _wrong(dict(zip(columns, values, strict=True)))
