@@ -199,8 +199,12 @@ def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     is_parent = pl.col("responseMessage").str.starts_with(PARENT).fill_null(False)
     if not rows.select(is_parent.any()).item():
         return rows, none
+    parents = rows.filter(is_parent)
+    # A row that is too short lacks the last, and may make up for one that is too long.
+    if any(parents[name].null_count() for name in NUMBERS if name in rows.columns):
+        raise UnreadableError("a row of a transaction lacks a number")
     named = pl.col("responseMessage").str.extract(_SUMMED_UP).cast(pl.Int64, strict=False).fill_null(0)
-    return rows.filter(~is_parent), rows.filter(is_parent).select(_text("label"), samples=named)
+    return rows.filter(~is_parent), parents.select(_text("label"), samples=named)
 
 
 def _text(column: str) -> pl.Expr:

@@ -171,6 +171,12 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
     assert digest.notes == ("1 rows of Transaction Controllers left out: they sum up other rows",)
 
 
+def test_a_short_row_of_a_transaction_does_not_make_up_for_a_long_one(tmp_path: Path) -> None:
+    parent = f'1769767201000,42,all,,"{columns.PARENT}2",false,,0,4,0'
+    refusal = _refusal(_lines(tmp_path, ROW, f"{parent},GET /tools,200", LATER, parent.removesuffix(",4,0")))
+    assert "line 3: 12 fields where the header has 10" in refusal
+
+
 @pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
 def test_transactions_whose_samples_are_not_in_the_file_are_said_to_be_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int
