@@ -172,9 +172,11 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
 
 
 def test_a_short_row_of_a_transaction_does_not_make_up_for_a_long_one(tmp_path: Path) -> None:
-    parent = f'1769767201000,42,all,,"{columns.PARENT}2",false,,0,4,0'
-    refusal = _refusal(_lines(tmp_path, ROW, f"{parent},GET /tools,200", LATER, parent.removesuffix(",4,0")))
-    assert "line 3: 12 fields where the header has 10" in refusal
+    header = COLUMNS.replace("allThreads", "URL,allThreads")
+    row, parent = ROW.replace(",4,0", ",,4,0"), f"1769767201000,42,all,,{columns.PARENT}2,false"
+    lines = [header, row, f"{parent},,0,,4,0,5,6", row, f"{parent},,0,", row, ""]
+    refusal = _refusal(_write(tmp_path, "\n".join(lines)))
+    assert "line 3: 13 fields where the header has 11" in refusal
 
 
 @pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
