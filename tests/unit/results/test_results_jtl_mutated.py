@@ -332,14 +332,14 @@ class Books:
         """Count a row; answers what is wrong with it."""
         is_parent = row.get("responseMessage", "").startswith(PARENT)
         wrong = _wrong(row)
+        numbers = [row.get(name, "") for name in ("elapsed", "timeStamp", *_LIMITS, *_VARIABLES)]
+        self.unsure |= any("+" in text or text != text.strip(" \t\ufeff") for text in numbers)
         if is_parent:
             self.parents += 1
             self.unsure |= bool(wrong)
             return ""
         if wrong:
             return wrong
-        numbers = [row.get(name, "") for name in ("elapsed", "timeStamp", *_LIMITS, *_VARIABLES)]
-        self.unsure |= any("+" in text or text != text.strip(" \t\ufeff") for text in numbers)
         self.samples.append(one := Sample.of(row))
         if {"threadName", "responseMessage"} <= row.keys():
             self.rows.append((one.label, row["threadName"], one.start_ms, one.start_ms + one.elapsed_ms))
