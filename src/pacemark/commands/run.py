@@ -1,6 +1,7 @@
 """Runs, one after another, each to its verdict and its report."""
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -250,7 +251,8 @@ def make_dashboard(engine: Engine, record: RunRecord, directory: Path) -> None:
         except PacemarkError as error:
             complain(str(error))
     elif record.recorded.count:
-        make = f"pacemark jmeter -g {directory}/samples.jtl -o {directory}/jmeter-report {WHOLE_WINDOW}"
+        files = ["-g", f"{directory}/samples.jtl", "-o", f"{directory}/jmeter-report"]
+        make = shlex.join(["pacemark", "jmeter", *files, WHOLE_WINDOW])
         tell(f"more than {DASHBOARD_LIMIT} samples; JMeter's own dashboard: {make}")
 
 

@@ -10,7 +10,7 @@ from pacemark.report import wording
 from pacemark.results.digest import Digest
 from pacemark.results.omission import Correction
 from pacemark.results.outcomes import OK
-from pacemark.results.over_time import gathered, latency_timelines, outcome_timeline, rate_timeline
+from pacemark.results.over_time import latency_timelines, outcome_timeline, rate_timeline
 from pacemark.results.record import Chart, JudgedObjective, RunRecord
 from pacemark.results.statistics import Summary, percentile_curve
 from pacemark.workloads.load import Load
@@ -29,12 +29,12 @@ Columns = dict[str, Any]
 
 
 class Counted(NamedTuple):
-    """Latencies of one kind: their name, and where they stand, with no more slices than are drawn."""
+    """Latencies of one kind: their name, and where they stand."""
 
     name: str
     basis: Basis
     over_time: Digest
-    """All that is drawn, a slice for a point."""
+    """All that is drawn."""
     measured: Digest
     """The measured window, as one slice."""
 
@@ -56,8 +56,7 @@ def chart_data(
     drawn = digest.between(0, _end_s(record, digest))
     points = min(max(drawn.count // SAMPLES_A_POINT, POINTS[0]), POINTS[1])
     window = _window(digest, summary)
-    kinds = _kinds(drawn, summary, correction, window, points)
-    drawn = kinds[-1].over_time
+    kinds = _kinds(drawn, summary, correction, window)
     grid = rate_timeline(drawn, max_points=points)
     bases = [kind.name for kind in kinds]
     labels = [None, *shown_labels(summary, digest)]
@@ -88,23 +87,22 @@ def _kinds(
     summary: Summary,
     correction: Correction | None,
     window: tuple[float, float],
-    points: int,
 ) -> list[Counted]:
     """Response first, where it is known or was corrected for; last what JMeter timed."""
 
-    def fewer(digest: Digest) -> tuple[Digest, Digest]:
-        return gathered(digest, max_points=points), digest.between(*window).at_once()
+    def measured(digest: Digest) -> Digest:
+        return digest.between(*window).at_once()
 
-    own = fewer(drawn)
-    elapsed = Counted("elapsed", "elapsed", *own)
+    elapsed = Counted("elapsed", "elapsed", drawn, measured(drawn))
     if summary.total.response:
-        return [Counted("response", "response", *own), elapsed]
+        return [elapsed._replace(name="response", basis="response"), elapsed]
     if correction is None:
         return [elapsed]
     # What was not sent may have been due after the last that was: there the charts have ended.
     cells = correction.digest.without_lifetimes().cells
     cells = cells.filter(pl.col("slice") <= drawn.cells["slice"].max())
-    return [Counted("corrected", "response", *fewer(replace(drawn, cells=cells))), elapsed]
+    corrected = replace(drawn, cells=cells)
+    return [Counted("corrected", "response", corrected, measured(corrected)), elapsed]
 
 
 def shown_labels(summary: Summary, drawn: Digest) -> list[str]:

@@ -21,6 +21,7 @@ CHANGE_MARKS = {
     "shown": "",
 }
 RARE = "inconclusive, not in the current samples and too few in the baseline to be missed"
+NEW = "not comparable, not in the baseline"
 _ORDER = {name: rank for rank, name in enumerate(CHANGE_MARKS)}
 _UNITS = {"throughput": "/s", "error": "%"}
 
@@ -144,7 +145,7 @@ def all_notes(comparison: Comparison) -> list[str]:
         *(f"noise {line}" for line in comparison.noise),
         *(f"{label}: not in the current samples" for label in comparison.missing),
         *(f"{label}: {RARE}" for label in comparison.rare),
-        *(f"{label}: not comparable, not in the baseline" for label in comparison.new),
+        *(f"{label}: {NEW}" for label in comparison.new),
         *comparison.notes,
     ]
 

@@ -35,7 +35,7 @@ def junit_xml(record: RunRecord) -> bytes:
 
 
 def comparison_xml(comparison: Comparison) -> bytes:
-    """One suite a comparison: a case for each label and judged metric, and one for each label that vanished.
+    """One suite a comparison: a case for each label and judged metric, and one for each label of one side.
 
     What got worse is a failure; what is inconclusive or not comparable is skipped with its reason.
     """
@@ -46,10 +46,11 @@ def comparison_xml(comparison: Comparison) -> bytes:
             case, "failure", [Reason(level="fail", text=f"no samples of {label}, which the baseline has")]
         )
         cases.append(case)
-    for label in comparison.rare:
-        case = _case("pacemark.compare", f"{label}: samples")
-        etree.SubElement(case, "skipped").set("message", compared.RARE)
-        cases.append(case)
+    for labels, why in ((comparison.rare, compared.RARE), (comparison.new, compared.NEW)):
+        for label in labels:
+            case = _case("pacemark.compare", f"{label}: samples")
+            etree.SubElement(case, "skipped").set("message", why)
+            cases.append(case)
     facts = {
         "verdict": comparison.verdict,
         "headline": compared.headline(comparison),

@@ -44,10 +44,16 @@ FIRST_MS = 10**12
 """Before it (September 2001) a number is seconds rather than milliseconds, or a clock was not set."""
 # Beyond it (the year 5138) it is none either, but a date such as 20260130100000123, or micro- or nanoseconds.
 _LAST_MS = 10**14
-_DATE = r"^(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{3}))?(Z|[+-]\d\d:?\d\d)?$"
+_TWO = "[0-9]{2}"  # not \d, which other scripts' digits are too, of which no number can be made
+_CLOCK = f"{_TWO}:{_TWO}:{_TWO}"
+_DATE = rf"^([0-9]{{4}})[-/]({_TWO})[-/]({_TWO})[ T]({_CLOCK})(?:[.,]([0-9]{{3}}))?(Z|[+-]{_TWO}:?{_TWO})?$"
 # JMeter reads this one too, "for compatibility, this is the original default".
-_SHORT_DATE = r"^(\d\d)/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)$"
+_SHORT_DATE = rf"^({_TWO})/({_TWO})/({_TWO}) ({_CLOCK})$"
+_DOTTED_DATE = rf"^({_TWO})\.({_TWO})\.([0-9]{{4}}) ({_CLOCK})(?:[.,]([0-9]{{3}}))?$"
 _A_TIME = "neither milliseconds since 1970 nor a time such as 2026-01-30 10:00:00.123"
+ANOTHER_FORM = "a time of another form than those that are read"
+FORMS = "2026-01-30 10:00:00.123, 30.01.2026 10:00:00.123 or 01/30/26 10:00:00 (month first)"
+"""In which times are read that are no milliseconds since 1970."""
 
 
 class Read(NamedTuple):
@@ -193,8 +199,12 @@ def _without_parents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     is_parent = pl.col("responseMessage").str.starts_with(PARENT).fill_null(False)
     if not rows.select(is_parent.any()).item():
         return rows, none
+    parents = rows.filter(is_parent)
+    # A row that is too short lacks the last, and may make up for one that is too long.
+    if any(parents[name].null_count() for name in NUMBERS if name in rows.columns):
+        raise UnreadableError("a row of a transaction lacks a number")
     named = pl.col("responseMessage").str.extract(_SUMMED_UP).cast(pl.Int64, strict=False).fill_null(0)
-    return rows.filter(~is_parent), rows.filter(is_parent).select(_text("label"), samples=named)
+    return rows.filter(~is_parent), parents.select(_text("label"), samples=named)
 
 
 def _text(column: str) -> pl.Expr:
@@ -216,7 +226,8 @@ def _is_given(rows: pl.DataFrame, variable: str) -> pl.Expr:
 
 
 def _start_ms() -> pl.Expr:
-    return pl.coalesce(pl.col("timeStamp").cast(pl.Int64, strict=False), _year_first(), _month_first())
+    number = pl.col("timeStamp").cast(pl.Int64, strict=False)
+    return pl.coalesce(number, _year_first(), _month_first(), _day_first())
 
 
 def _year_first() -> pl.Expr:
@@ -232,6 +243,12 @@ def _year_first() -> pl.Expr:
 def _month_first() -> pl.Expr:
     parts = pl.col("timeStamp").str.extract_groups(_SHORT_DATE).struct
     return _epoch_ms(pl.format("20{}-{}-{} {}", *(parts.field(str(n)) for n in (3, 1, 2, 4))))
+
+
+def _day_first() -> pl.Expr:
+    parts = pl.col("timeStamp").str.extract_groups(_DOTTED_DATE).struct
+    day = pl.format("{}-{}-{} {}", *(parts.field(str(n)) for n in (3, 2, 1, 4)))
+    return _epoch_ms(day) + parts.field("5").cast(pl.Int64).fill_null(0)
 
 
 def _epoch_ms(text: pl.Expr) -> pl.Expr:
@@ -252,7 +269,8 @@ def _time_fault(text: str) -> str:
     else:
         found = pl.DataFrame({"timeStamp": [text]}).select(_start_ms()).item()
     if found is None or found > _LAST_MS:
-        return f"timeStamp is {shown(text)}, {_A_TIME}"
+        is_of_another = re.search(r"\d\D+\d", text) and not re.match(f"{_DATE}|{_DOTTED_DATE}", text)
+        return f"timeStamp is {shown(text)}, {ANOTHER_FORM if is_of_another else _A_TIME}"
     if found < FIRST_MS:
         return f"timeStamp is {shown(text)}, before 2001: seconds take three zeros to be milliseconds"
     return ""

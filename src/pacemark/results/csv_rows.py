@@ -311,7 +311,7 @@ def _is_default_order(values: Sequence[str]) -> bool:
 
 
 def _no_header(path: Path, text: str, missing: list[str]) -> InputError:
-    if re.match(r"\d{10,}\D|\d{2,4}[-/]\d\d[-/]\d\d", text):
+    if re.match(r"\d{10,}\D|\d{2,4}[-/.]\d\d[-/.]\d\d", text):
         return InputError(
             f"{path} has no header line, and not the columns that JMeter writes by default",
             "save it: jmeter.save.saveservice.print_field_names=true",

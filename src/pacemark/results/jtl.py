@@ -17,7 +17,16 @@ import polars as pl
 
 from pacemark.errors import InputError
 from pacemark.results import outcomes
-from pacemark.results.columns import NUMBERS, THREAD, Read, UnreadableError, read_columns, shown
+from pacemark.results.columns import (
+    ANOTHER_FORM,
+    FORMS,
+    NUMBERS,
+    THREAD,
+    Read,
+    UnreadableError,
+    read_columns,
+    shown,
+)
 from pacemark.results.csv_rows import STRAY_QUOTE, CsvRows, FaultError, Header, end_of_records, whole_text
 from pacemark.results.notes import parts_note
 from pacemark.results.sub_results import sub_results
@@ -39,6 +48,9 @@ _XML = (b"<?xml", b"<testResults")
 _BROKEN = (OSError, EOFError, zlib.error)
 """What reading a file may raise, above all one that gzip made and that is cut or damaged."""
 _MEND = "mend or remove that line"
+_CONVERT = (
+    f"save with jmeter.save.saveservice.timestamp_format=ms, or write all times as milliseconds or as {FORMS}"
+)
 
 
 class Stretch(NamedTuple):
@@ -252,7 +264,8 @@ class Jtl:
                 return True
         except FaultError as fault:
             raise self._at(self._line_at(self._at_byte) + fault.line, fault.what) from None
-        if not self._rows.is_record(tail) and any(map(self._rows.is_sample, tail.split(b"\n")[1:])):
+        others = (line.removesuffix(b"\r") for line in tail.split(b"\n")[1:])
+        if not self._rows.is_record(tail) and any(map(self._rows.is_sample, others)):
             raise self._at(self._line_at(self._at_byte), STRAY_QUOTE)
         self._partial = shown(whole_text(tail))
         return False
@@ -322,7 +335,7 @@ class Jtl:
         return line
 
     def _at(self, line: int, what: str) -> InputError:
-        return InputError(f"{self.path}, line {line}: {what}", _MEND)
+        return InputError(f"{self.path}, line {line}: {what}", _CONVERT if ANOTHER_FORM in what else _MEND)
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:

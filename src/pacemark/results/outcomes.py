@@ -80,7 +80,7 @@ def classify(failed: pl.DataFrame) -> pl.DataFrame:
     """
     parts = failed.lazy().with_columns(
         exception=pl.col("code").str.extract(_NON_HTTP),
-        status=pl.col("code").str.extract(r"^(\d{3})$").cast(pl.Int32),
+        status=pl.col("code").str.extract(r"^([0-9]{3})$").cast(pl.Int32),
         path=pl.coalesce(
             pl.col("failure").str.replace(_NO_OBJECT, "${2}${1}").str.extract(r"^(\$.*)$"),
             *(pl.col("failure").str.extract(pattern) for pattern in _PATHS),

@@ -218,12 +218,12 @@ def percentile_curve(digest: Digest, *, label: str | None = None, basis: Basis =
     histogram = _histogram(digest if label is None else digest.only(label), basis)
     count = int(histogram["count"].sum())
     percents = _curve_percents(count)
+    ranks = pl.Series([max(1, math.ceil(percent * count / 100)) for percent in percents], dtype=pl.Int64)
     return pl.DataFrame(
         {
-            "percent": [float(percent) for percent in percents],
-            "ms": [_at_rank(histogram, max(1, math.ceil(percent * count / 100))) for percent in percents],
-        },
-        schema={"percent": pl.Float64, "ms": pl.Int64},
+            "percent": pl.Series([float(percent) for percent in percents], dtype=pl.Float64),
+            "ms": histogram["ms"].gather(histogram["up_to"].search_sorted(ranks)),
+        }
     )
 
 

@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from pacemark.report import numerals
 from pacemark.report.files import write_all
 from pacemark.results.digest import Digest
 from pacemark.results.statistics import summarize
@@ -134,6 +135,25 @@ def test_basis_and_scale_redraw_the_latency_charts(opened: Chrome) -> None:
         find(opened, selector).click()
         pictures.append(picture(opened, "latency"))
     assert len(set(pictures)) == 3
+
+
+def test_one_percentile_of_each_label_over_time(opened: Chrome) -> None:
+    before, curve = picture(opened, "latency"), picture(opened, "curve")
+    over_time = Select(find(opened, "#each"))
+    over_time.select_by_visible_text("p95 of each label")
+    labels = [option.text for option in Select(find(opened, "#label")).options]
+    lines = opened.find_elements(By.CSS_SELECTOR, "[data-chart=latency] .legend [aria-pressed]")
+    assert [line.get_attribute("title") for line in lines] == labels
+    every = picture(opened, "latency")
+    lines[1].click()
+    assert lines[1].get_attribute("aria-pressed") == "false"
+    assert picture(opened, "latency") not in (before, every)
+    over_time.select_by_visible_text("percentiles of the label")
+    assert (picture(opened, "latency"), picture(opened, "curve")) == (before, curve)
+    over_time.select_by_visible_text("p95 of each label")
+    assert (
+        find(opened, f"[data-chart=latency] [title='{labels[1]}']").get_attribute("aria-pressed") == "false"
+    )
 
 
 def test_the_legend_toggles_a_line(opened: Chrome) -> None:
@@ -307,21 +327,56 @@ def test_the_picture_that_answers_comes_first(opened: Chrome) -> None:
     assert opened.execute_script(script) == "own-1"
 
 
-def test_the_numbers_on_the_page_are_those_of_the_summary(opened: Chrome, page: Path) -> None:
-    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
+def numbers(browser: Chrome, cells: str) -> list[Any]:
+    """Of each cell the exact value that it carries and the text that is seen."""
     script = """
-    return [...document.querySelectorAll("tr[data-label]")].map((row) =>
-      [row.dataset.label, row.dataset.basis, [...row.querySelectorAll("[data-value]")].slice(-7)
-        .map((cell) => Number(cell.dataset.value))]);
+    return [...document.querySelectorAll(arguments[0])].map((cell) =>
+      [Number(cell.dataset.value), cell.innerText]);
     """
+    return list(browser.execute_script(script, cells))
+
+
+def of_counts(figures: dict[str, Any]) -> list[Any]:
+    forms = {"count": numerals.count, "errors": numerals.count, "error_rate": numerals.percent}
+    return [
+        [figures[key], form(figures[key])] for key, form in (forms | {"throughput": numerals.rate}).items()
+    ]
+
+
+def of_latencies(figures: dict[str, Any], *keys: str) -> list[Any]:
+    few = figures["too_few"]
+    return [[figures[key], numerals.percentile(figures[key], is_of_too_few=key in few)] for key in keys]
+
+
+def test_the_numbers_by_label_are_those_of_the_summary(opened: Chrome, page: Path) -> None:
+    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     keys = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
     every = {**summary["labels"], "All labels": summary["total"]}
-    expected = [
-        [label, basis, [of[key] for key in keys]]
-        for label, figures in every.items()
-        for basis, of in (("response", figures["response"]), ("elapsed", figures))
+    rows = opened.find_elements(By.CSS_SELECTOR, "#requests tr[data-label]")
+    assert [row.get_attribute("data-label") for row in rows] == [label for label in every for _ in range(2)]
+    for label, figures in every.items():
+        row = f"#requests tr[data-label='{label}']"
+        response = [*of_counts(figures), *of_latencies(figures["response"], *keys)]
+        assert numbers(opened, f"{row}[data-basis=response] [data-value]") == response
+        assert numbers(opened, f"{row}[data-basis=elapsed] [data-value]") == of_latencies(figures, *keys)
+
+
+def test_the_tiles_are_those_of_the_summary(opened: Chrome, page: Path) -> None:
+    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
+    total, keys = summary["total"], ("p50", "p95", "p99")
+    count, errors, error_rate, throughput = of_counts(total)
+    latencies = of_latencies(total["response"], *keys)
+    tiles = [count, throughput, error_rate, *latencies]
+    units = ["", " /s", " %", *[" ms"] * len(keys)]
+    expected = [[value, text + unit] for (value, text), unit in zip(tiles, units, strict=True)]
+    assert numbers(opened, "#figures [data-value]") == expected
+    under = [note.text for note in opened.find_elements(By.CSS_SELECTOR, "#figures .under")]
+    assert under == [
+        f"in {numerals.duration(summary['window']['seconds'])} measured",
+        "asked for 40.0 /s",
+        f"{errors[1]} of {count[1]}",
+        *(f"elapsed {text} ms" for _, text in of_latencies(total, *keys)),
     ]
-    assert opened.execute_script(script) == expected
 
 
 def test_the_page_of_all_runs_lists_them_and_leads_to_each(opened: Chrome, results: Path) -> None:

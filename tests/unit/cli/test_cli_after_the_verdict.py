@@ -1,5 +1,6 @@
 """What is made after the verdict: JMeter's own dashboard, the history, the page of all runs."""
 
+import shlex
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,11 +14,11 @@ from pacemark.results.record import Recorded, RunRecord
 FOLDER = Path("results/rest_api_baseline/20260130T100000Z")
 
 
-def told(count: int, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def told(count: int, capsys: pytest.CaptureFixture[str], folder: Path = FOLDER) -> tuple[int, str]:
     """How often JMeter was started for a run of so many samples, and what was said."""
     record = RunRecord.model_construct(recorded=Recorded(count=count, errors=0))
     with patch.object(run, "write_dashboard") as written:
-        run.make_dashboard(Engine.__new__(Engine), record, FOLDER)
+        run.make_dashboard(Engine.__new__(Engine), record, folder)
     return written.call_count, " ".join(capsys.readouterr().err.split())
 
 
@@ -30,6 +31,13 @@ def test_above_the_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert made == 0
     assert f"pacemark jmeter -g {FOLDER}/samples.jtl -o {FOLDER}/jmeter-report" in said
     assert "-Jjmeter.reportgenerator.statistic_window=-1" in said
+
+
+def test_the_command_can_be_pasted_where_a_path_has_a_space(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("my results; $(id)/rest_api_baseline/1")
+    _, said = told(5_000_001, capsys, folder)
+    words = shlex.split(said.partition("dashboard: ")[2])
+    assert words[:6] == ["pacemark", "jmeter", "-g", f"{folder}/samples.jtl", "-o", f"{folder}/jmeter-report"]
 
 
 def test_without_samples_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:

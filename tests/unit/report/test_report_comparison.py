@@ -123,6 +123,18 @@ def test_a_label_that_may_be_missing_by_chance_is_a_note_and_skipped(passed: Run
     assert case.find("skipped") is not None
 
 
+def test_a_label_that_only_the_current_runs_have_is_skipped(passed: Run, hostile: Run) -> None:
+    fuller = compare([measured(passed)] * 3, [measured(hostile)] * 3)
+    suite = etree.fromstring(junit.comparison_xml(fuller)).find("testsuite")
+    assert suite is not None
+    (case,) = (case for case in suite.iter("testcase") if HOSTILE in case.get("name", ""))
+    skipped = case.find("skipped")
+    assert skipped is not None
+    assert skipped.get("message") == compared.NEW
+    assert int(suite.get("skipped", 0)) == len(list(suite.iter("skipped")))
+    assert HOSTILE in fuller.new
+
+
 def test_what_is_inconclusive_is_not_headed_as_nothing_worse(passed: Run) -> None:
     one = measured(passed)
     threshold = [Threshold.parse("p95", "10%")]

@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 from pacemark.errors import InputError
 from pacemark.results import cells, jtl
 from pacemark.results.digest import Digest, merge
-from pacemark.results.over_time import gathered, outcome_timeline, timeline
+from pacemark.results.over_time import timeline
 from pacemark.results.record import LatencyFigures, Window
 from pacemark.results.statistics import Figures, summarize
 from pacemark.stats import Question, answer
@@ -179,11 +179,6 @@ def test_the_timeline_agrees_with_a_plain_count(
     first = min(row["start"] for row in samples)
     table = timeline(digest, max_points=max_points)
     assert table.height <= max_points
-    fewer = gathered(digest, max_points=max_points)
-    assert timeline(fewer, max_points=max_points).equals(table)
-    assert outcome_timeline(fewer, max_points=max_points).equals(
-        outcome_timeline(digest, max_points=max_points)
-    )
     assert table["count"].sum() == len(samples)
     for at in table.iter_rows(named=True):
         until = at["at_s"] + at["seconds"]

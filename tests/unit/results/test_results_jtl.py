@@ -171,6 +171,14 @@ def test_transaction_parents_are_left_out_and_noted(tmp_path: Path) -> None:
     assert digest.notes == ("1 rows of Transaction Controllers left out: they sum up other rows",)
 
 
+def test_a_short_row_of_a_transaction_does_not_make_up_for_a_long_one(tmp_path: Path) -> None:
+    header = COLUMNS.replace("allThreads", "URL,allThreads")
+    row, parent = ROW.replace(",4,0", ",,4,0"), f"1769767201000,42,all,,{columns.PARENT}2,false"
+    lines = [header, row, f"{parent},,0,,4,0,5,6", row, f"{parent},,0,", row, ""]
+    refusal = _refusal(_write(tmp_path, "\n".join(lines)))
+    assert "line 3: 13 fields where the header has 11" in refusal
+
+
 @pytest.mark.parametrize("stretch_bytes", [130, 1 << 20])
 def test_transactions_whose_samples_are_not_in_the_file_are_said_to_be_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int
@@ -194,7 +202,14 @@ def test_transactions_whose_samples_are_not_in_the_file_are_said_to_be_so(
             "abc,12,A,200,OK,true,,1,1,0",
             "line 3: timeStamp is 'abc', neither milliseconds since 1970 nor a time such",
         ),
-        ("30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/2026 10:00:00', neither"),
+        (
+            "30/01/2026 10:00:00,1,A,200,OK,true,,1,1,0",
+            "line 3: timeStamp is '30/01/2026 10:00:00', a time of another form than those that are read: "
+            "save with jmeter.save.saveservice.timestamp_format=ms, or write all times as milliseconds or as",
+        ),
+        ("30/01/26 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '30/01/26 10:00:00', a time of"),
+        ("2026-01-30 10:00:00.٣٣٣,1,A,200,OK,true,,1,1,0", "timeStamp is '2026-01-30 10:00:00.٣٣٣', a time"),
+        ("30.02.2026 10:00:00,1,A,200,OK,true,,1,1,0", "timeStamp is '30.02.2026 10:00:00', neither"),
         ("2026/02/30 10:00:00,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '2026/02/30 10:00:00', neither"),
         ("20260130100000123,1,A,200,OK,true,,1,1,0", "line 3: timeStamp is '20260130100000123', neither"),
         (",12,A,200,OK,true,,1,1,0", "line 3: timeStamp is '', neither"),
@@ -231,6 +246,30 @@ def test_a_row_that_cannot_be_read_is_named(
     assert complaint in _refusal(_lines(tmp_path, ROW, line, LATER, LATER))
 
 
+@pytest.mark.parametrize(
+    ("text", "start_ms", "notes"),
+    [
+        ("2026-01-30 10:00:01", T0 + 1000, (columns.NO_ZONE,)),
+        ("2026/01/30T10:00:01,123", T0 + 1123, (columns.NO_ZONE,)),
+        ("2026-01-30 10:00:01.123+0200", T0 + 1123 - 7_200_000, ()),
+        ("30.01.2026 10:00:01", T0 + 1000, (columns.NO_ZONE,)),
+        ("30.01.2026 10:00:01.123", T0 + 1123, (columns.NO_ZONE,)),
+        ("01/30/26 10:00:01", T0 + 1000, (columns.NO_ZONE, columns.MONTH_FIRST)),
+    ],
+)
+def test_times_of_these_forms_are_read(
+    tmp_path: Path, text: str, start_ms: int, notes: tuple[str, ...]
+) -> None:
+    form = f'"{text}"' if "," in text else text
+    digest = Digest.from_jtl(_lines(tmp_path, ROW.replace("1769767201000", form)))
+    assert (digest.start_ms, digest.notes) == (start_ms, notes)
+
+
+def test_a_code_of_another_script_s_digits_is_no_status(tmp_path: Path) -> None:
+    digest = Digest.from_jtl(_lines(tmp_path, ROW, LATER.replace("503", "٥٠٣")))
+    assert digest.cells["outcome"].to_list() == ["ok", "error: #"]
+
+
 def test_the_line_is_right_after_messages_of_several_lines(tmp_path: Path) -> None:
     message = '1769767200001,5,A,200,OK,false,"two\nlines",1,1,0'
     assert "line 7: elapsed is 'x'" in _refusal(
@@ -253,9 +292,12 @@ def test_long_rows_are_found_where_columns_are_not_read(tmp_path: Path, more: st
     assert "line 3: 6 fields where the header has 5" in refusal
 
 
-def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path) -> None:
-    torn = f'{COLUMNS}\n{ROW}\n1769767200001,5,A,200,OK,false,"Value in{COLUMNS}\n{ROW}\n{LATER}\n'
-    assert "line 3: a quote is out of place, or a quoted field never ends" in _refusal(_write(tmp_path, torn))
+@pytest.mark.parametrize("last", ["", "17697672015"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quote_that_swallows_rows_is_refused(tmp_path: Path, end: str, last: str) -> None:
+    torn = f'1769767200001,5,A,200,OK,false,"Value in{COLUMNS}'
+    refusal = _refusal(_write(tmp_path, end.join((COLUMNS, ROW, torn, ROW, LATER, last))))
+    assert "line 3: a quote is out of place, or a quoted field never ends" in refusal
 
 
 TORN = """timeStamp;elapsed;label;responseCode;responseMessage;success;failureMessage;bytes

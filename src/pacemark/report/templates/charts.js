@@ -6,7 +6,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const PALETTE = ["--c1", "--c2", "--c3", "--c5", "--c6", "--c4"];
   const charts = new Map();
-  const hidden = { latency: new Set(["max"]), rate: new Set(), curve: new Set(), errors: new Set() };
+  const hidden = { latency: new Set(["max"]), labels: new Set(), rate: new Set(), curve: new Set(), errors: new Set() };
   data.own.forEach((chart, i) => { hidden[`own-${i}`] = new Set(); });
   /* Charts of time are zoomed and read together. */
   const axisOf = (name) => (name.startsWith("own-") ? data.own[name.slice(4)].axis : name === "curve" ? "percentile" : "time");
@@ -18,17 +18,21 @@
   const ms = (v) => (v == null ? "–" : v < 1 ? "<1 ms" : `${whole.format(v)} ms`);
   const perSecond = (v) => (v == null ? "–" : `${plain(v)} /s`);
 
+  /* A label may be called as a percentile is: what is off among labels is kept apart. */
+  const offIn = (name, spec) => hidden[spec.of ?? name];
+
   function legend(figure, name, spec, plot) {
     const box = figure.querySelector(".legend");
     box.replaceChildren();
+    const off = offIn(name, spec);
     const values = spec.series.map((series, i) => {
       const value = element("b");
-      const shown = !hidden[name].has(series.name);
+      const shown = !off.has(series.name);
       const button = element("button", { type: "button", "aria-pressed": shown, title: series.name });
       button.append(swatch(series), element("span", { class: "name" }, series.name), value);
       button.addEventListener("click", () => {
         const show = !plot().series[i + 1].show;
-        hidden[name][show ? "delete" : "add"](series.name);
+        off[show ? "delete" : "add"](series.name);
         button.setAttribute("aria-pressed", show);
         plot().setSeries(i + 1, { show });
       });
@@ -51,8 +55,10 @@
   function allOrNone(box, name, spec, plot) {
     const button = element("button", { type: "button", class: "every" }, "all lines on or off");
     button.addEventListener("click", () => {
-      const show = hidden[name].size > 0;
-      hidden[name] = new Set(show ? [] : spec.series.map((series) => series.name));
+      const off = offIn(name, spec);
+      const show = off.size > 0;
+      off.clear();
+      if (!show) spec.series.forEach((series) => off.add(series.name));
       spec.series.forEach((series, i) => plot().setSeries(i + 1, { show }));
       for (const line of box.querySelectorAll("[aria-pressed]")) line.setAttribute("aria-pressed", show);
     });
@@ -250,7 +256,7 @@
         axis({ label: spec.unit, size: room, values: (u, splits) => splits.map((v) => (v == null ? "" : plain(v))) }),
       ],
       series: [{}, ...spec.series.map((series) => ({
-        show: !hidden[name].has(series.name),
+        show: !offIn(name, spec).has(series.name),
         stroke: color(series.color),
         fill: series.fill ? color(series.color) + "26" : undefined,
         width: series.width || 1.75,
@@ -339,16 +345,34 @@
     label: Number(document.getElementById("label")?.value ?? 0),
     basis: document.querySelector("input[name=basis]:checked")?.value ?? "elapsed",
     log: Boolean(document.getElementById("log")?.checked),
+    each: document.getElementById("each")?.value,
   });
 
-  function drawLatency({ label, basis, log }) {
+  /* The line of a label among those of others; 0 is all of them together. */
+  const ofLabel = (i) => (i
+    ? { name: data.labels[i], color: PALETTE[(i - 1) % PALETTE.length], dash: i > PALETTE.length ? [6, 4] : undefined }
+    : { name: data.labels[0], color: "--text", width: 2.5 });
+
+  /* The percentiles of the chosen label, or one of them of each label. */
+  function drawLatency({ label, basis, log, each }) {
+    const limits = data.limits.filter((limit) => limit.basis === basis);
+    const shared = { unit: "latency, ms", log, value: ms, where: (x) => `at ${clock(x)}` };
+    if (each) {
+      draw("latency", {
+        ...shared, of: "labels",
+        data: [data.at, ...data.latency[basis].map((columns) => columns[each])],
+        series: data.labels.map((_, i) => ofLabel(i)),
+        limits: limits.filter((limit) => limit.label === 0 && limit.text.startsWith(`${each} `)),
+      });
+      return;
+    }
     const columns = data.latency[basis][label];
     const names = ["p50", "p95", "p99", "max"];
     draw("latency", {
-      unit: "latency, ms", log, value: ms, where: (x) => `at ${clock(x)}`,
+      ...shared,
       data: [data.at, ...names.map((key) => columns[key])],
       series: names.map((key, i) => ({ name: key, color: ["--c1", "--c2", "--c3", "--c4"][i] })),
-      limits: data.limits.filter((limit) => limit.label === label && limit.basis === basis),
+      limits: limits.filter((limit) => limit.label === label),
     });
   }
 
@@ -394,14 +418,11 @@
   }
 
   function curves({ label, basis }) {
-    const line = (index, of, name, style) => ({ curve: data.curve[of][index], name, ...style });
+    const line = (index, of, style) => ({ curve: data.curve[of][index], ...style });
     if (label) {
-      return data.bases.map((of, i) => line(label, of, of, { color: i ? "--c4" : "--c1", dash: i ? [6, 4] : undefined, width: 2 }));
+      return data.bases.map((of, i) => line(label, of, { name: of, color: i ? "--c4" : "--c1", dash: i ? [6, 4] : undefined, width: 2 }));
     }
-    const rest = data.labels.slice(1).map((name, i) => line(i + 1, basis, name, {
-      color: PALETTE[i % PALETTE.length], dash: i >= PALETTE.length ? [6, 4] : undefined,
-    }));
-    return [line(0, basis, data.labels[0], { color: "--text", width: 2.5 }), ...rest];
+    return data.labels.map((_, i) => line(i, basis, ofLabel(i)));
   }
 
   function drawCurve(choice) {
@@ -428,7 +449,7 @@
     drawOwn();
   }
 
-  for (const node of document.querySelectorAll("#label, #log, input[name=basis]")) {
+  for (const node of document.querySelectorAll("#label, #log, #each, input[name=basis]")) {
     node.addEventListener("change", drawChosen);
   }
   addEventListener("hashchange", fromAddress);
