@@ -80,7 +80,7 @@ DASHBOARDS = (
             Panel.of("db_connections"),
             Panel.of("db_sessions"),
             Panel.of("db_query_time"),
-            Panel.of("db_transaction"),
+            Panel.of("db_transaction", "db_left_open"),
             Panel.of("db_active_time"),
             Panel.of("db_cache_hits"),
             Panel(

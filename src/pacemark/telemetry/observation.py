@@ -15,7 +15,7 @@ from pacemark.telemetry.direct import DirectCall, DirectCalls
 from pacemark.telemetry.prometheus import Prometheus, PrometheusError
 from pacemark.telemetry.queries import BY_NAME
 from pacemark.telemetry.recorder import SCHEMA, TELEMETRY_FILE, Recorder, Telemetry
-from pacemark.telemetry.saturation import Saturation, saturations
+from pacemark.telemetry.saturation import Saturation, saturations, symptoms
 from pacemark.telemetry.snapshot import SNAPSHOT_FILE
 from pacemark.workloads.objective import Worst
 
@@ -90,6 +90,10 @@ class Observed:
             text = f"nothing saturated but what was so before the load: {sections.one_line(first)}"
             return [Reason(level="warning", text=text)]
         text = f"first to saturate was {sections.named(first)}: {sections.one_line(first)}"
+        # It may hang, and hold what others wait for; or wait for what is about to go past its limit.
+        for one in symptoms(self.telemetry, until_s=until_s):
+            if one.query.name == "gateway_up" and one.at_s < first.at_s:
+                text += f"; before that {sections.one_line(one)}"
         if first.query.name == "cpu_all":
             text += f"; most of it {sections.most_of(self.telemetry, 'cpu', first.at_s, until_s)}"
         return [Reason(level="warning", text=text)]

@@ -49,7 +49,10 @@ _PICTURES = (
     _Picture("Database sessions by state", ("db_sessions",)),
     _Picture("Clients of the connection pool", ("pool_clients", "pool_waiting")),
     _Picture("Time of a query, of a Redis command", ("db_query_time", "redis_command_time")),
-    _Picture("Longest transaction and longest wait for the pool", ("db_transaction", "pool_longest_wait")),
+    _Picture(
+        "Longest transaction and longest wait for the pool",
+        ("db_transaction", "db_left_open", "pool_longest_wait"),
+    ),
     _Picture("Redis commands", ("redis_commands",)),
     _Picture("Memory, by service", ("memory",)),
     _Picture(

@@ -153,6 +153,23 @@ def test_a_gateway_that_does_not_answer_is_named_where_no_resource_is() -> None:
     assert reason.text == text
 
 
+def test_a_gateway_that_hangs_within_a_transaction_is_not_the_database() -> None:
+    up, open_s = [1.0, *[0.0] * 8], [0.0, *(5.0 * n for n in range(8))]
+    hung = recorded(gateway_up=up, db_left_open=open_s)
+    assert names(hung) == []
+    (reason,) = Observed(0, hung, []).first_to_saturate(40)
+    assert "a gateway process does not answer" in reason.text
+    assert "a transaction waits for its client, a gateway, to go on: " in reason.text
+    # Others wait for what it holds.
+    held = recorded(gateway_up=up, db_left_open=open_s, db_transaction=open_s)
+    (reason,) = Observed(0, held, []).first_to_saturate(40)
+    assert reason.text.startswith("first to saturate was the database: a transaction holds on for long")
+    assert reason.text.endswith(
+        "; before that a gateway process does not answer: Gateway answers its scrape 0 (a), limit < 1, "
+        "from 5 s on"
+    )
+
+
 def test_that_nothing_saturated_is_not_said_of_what_was_not_recorded() -> None:
     text = nothing_of(recorded(gateway_cpu=[10.0] * 9), 40)
     assert "; not known of http_errors, http_p95, gateway_up, gateway_files, db_up, db_connections" in text
