@@ -51,8 +51,10 @@ def test_each_json_rpc_sample_is_the_parent_of_the_gateways_trace(traced: Stack,
     (tmp_path / "run").mkdir()
     token = traced.credentials(seconds=600).token
     pacemark = Pacemark(tmp_path / "run", MCPGATEWAY_BEARER_TOKEN=token)
-    ended = pacemark("run", "mcp_jsonrpc_baseline", "--gateway", traced.url, *LOAD)
-    assert ended.status == 0, ended.stderr
+    # Beside other tests its threads may wake late; that makes its figures worth nothing, and its traces not.
+    with pacemark.started("run", "mcp_jsonrpc_baseline", "--gateway", traced.url, *LOAD) as running:
+        ended = running.ended()
+    assert ended.record["recorded"]["errors"] == 0
     sent = [row["trace_id"] for row in rows(ended.directory / SAMPLES_FILE)]
     spans = list(SPAN.finditer((traced.data_dir / f"{GATEWAY}.log").read_text(encoding="utf-8")))
     calls = {span["trace"]: span["parent"] for span in spans if span["name"] == "POST /rpc"}
