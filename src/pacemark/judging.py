@@ -133,7 +133,8 @@ def judged(begun: Begun, carried: Carried) -> RunRecord:
         generator_judged=own.judges_generator,
     )
     verdict, reasons = decide(evidence)
-    if observed and (verdict == "fail" or BREAKING in asked.workload.measurements):
+    has_missed = any(reason.level == "fail" for reason in reasons)
+    if observed and (has_missed or BREAKING in asked.workload.measurements):
         reasons += observed.first_to_saturate(asked.load.duration_s)
     record = unmeasured(begun, reasons)
     workers = distributed.worker_figures(shared, asked.load, digest, window) if shared else []

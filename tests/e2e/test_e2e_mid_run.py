@@ -145,7 +145,7 @@ def test_a_server_that_goes_away_for_good(pacemark: Pacemark, fake_gateway: Fake
         fake_gateway.go_away()
         ended = running.ended()
     outcomes = analysed(ended)
-    assert (ended.status, ended.record["verdict"]) == (1, "fail")
+    assert ended.has_failed
     assert set(outcomes) <= {"ok", "connect", "reset"}
     assert outcomes["ok"] == answered.seen >= 20
     assert outcomes["connect"] > 20
@@ -169,8 +169,7 @@ def test_every_sample_fails(pacemark: Pacemark, fake_gateway: FakeGateway) -> No
     answers = itertools.cycle([(500, {}, b"<h1>oops</h1>"), None])
     fake_gateway.answer = Turning(0, lambda: next(answers))
     ended = pacemark(*REST, "--gateway", fake_gateway.url)
-    assert ended.status == 1
-    assert ended.record["verdict"] == "fail"
+    assert ended.has_failed
     outcomes = analysed(ended)
     assert outcomes == {"HTTP 500": PLANNED / 2, "reset": PLANNED / 2}
     (line,) = (line for line in ended.errors if "errors 100 %, limit < 0.1 %" in line)

@@ -54,7 +54,7 @@ def test_what_waits_decides_and_all_that_watches_is_told(tmp_path: Path, fake_ga
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
                 live = answer.read().decode()
             ended = running.ended()
-    assert ended.status == 1
+    assert ended.has_failed
     assert any(line.startswith("pacemark: promql 16, limit < 10 (pool_waiting)") for line in ended.errors)
     (first,) = [one["text"] for one in ended.record["reasons"] if "first to saturate" in one["text"]]
     assert "was the pool: clients wait for a connection of PgBouncer's pool" in first
