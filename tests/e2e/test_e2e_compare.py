@@ -38,6 +38,7 @@ class Three:
 def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
     folder = tmp_path_factory.mktemp("three")
     pacemark = Pacemark(folder, MCPGATEWAY_BEARER_TOKEN="a-token-of-no-meaning")
+    pacemark.tries = 3
     with FakeGateway() as gateway:
         gateway.delay_s = lambda: 0.4  # long beside what a busy machine adds
         run = ("run", "rest_api_baseline", *LOAD, "--gateway", gateway.url, "--rate")
