@@ -69,7 +69,6 @@ def gateway_s_own_count(stack: Stack, token: str) -> Counter[str]:
 def both(embedded_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Both:
     token = embedded_stack.credentials(seconds=600).token
     pacemark = Pacemark(tmp_path_factory.mktemp("both"), MCPGATEWAY_BEARER_TOKEN=token)
-    pacemark.tries = 3
     before = gateway_s_own_count(embedded_stack, token)
     with pacemark.started("run", *NAMES, "--gateway", embedded_stack.url, *LOAD, "--json") as running:
         running.watch_command_lines()
