@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ SETTINGS = re.compile(
 )
 JWT = re.compile(rb"eyJ[\w-]{8,}\.eyJ[\w-]+")
 BUSY = "pacemark: waiting threads woke "
+TRIES = 3
 PLANS = Path(__file__).parents[1] / "jmeter"
 RUN_FILES = (
     "run.json",
@@ -174,34 +174,25 @@ class Pacemark:
         inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
         kept = {"XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(self.scratch)}
         self._environment = {**inherited, **kept, **settings}
-        self.tries = 1
-        """How often a load is made; more than once where no books but its own are looked at."""
         self._calls = 0
 
     def __call__(self, *args: str | Path, seconds: float = 180) -> Ended:
-        """Run it to its end.
-
-        A load that was invalid only since this machine did other work meanwhile, as other tests are, says to
-        try again: that is done as often as ``tries`` allows, as if it had not been before.
-        """
-        given = list(map(str, args))
-        out = self.folder / (given[given.index("--out") + 1] if "--out" in given else "results")
-        with tempfile.TemporaryDirectory() as kept:
-            before = Path(kept, "before")
-            if out.is_dir():
-                shutil.copytree(out, before)
-            for _ in range(self.tries - 1):
-                ended = self._once(given, seconds)
-                if given[0] != "run" or ended.status != 3 or not all(BUSY in line for line in ended.errors):
-                    return ended
-                shutil.rmtree(out)
-                if before.is_dir():
-                    shutil.copytree(before, out)
-        return self._once(given, seconds)
-
-    def _once(self, args: list[str], seconds: float) -> Ended:
+        """Run it to its end."""
         with self.started(*args) as running:
             return running.ended(seconds)
+
+    def load(self, *args: str, out: str) -> Ended:
+        """Make a load, of which no server's books are looked at, with its results in ``out``, a new folder.
+
+        One that was invalid only since this machine did other work meanwhile, as other tests are, says to
+        try again: that is done up to twice, as if it had not been before.
+        """
+        for _ in range(TRIES - 1):
+            ended = self("run", *args, "--out", out)
+            if ended.status != 3 or not all(BUSY in line for line in ended.errors):
+                return ended
+            shutil.rmtree(self.folder / out)
+        return self("run", *args, "--out", out)
 
     def plain_jmeter(
         self, plan: str, jtl: str, stack: Stack, *options: str | Path, **properties: str | int

@@ -38,15 +38,14 @@ class Three:
 def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
     folder = tmp_path_factory.mktemp("three")
     pacemark = Pacemark(folder, MCPGATEWAY_BEARER_TOKEN="a-token-of-no-meaning")
-    pacemark.tries = 3
     with FakeGateway() as gateway:
         gateway.delay_s = lambda: 0.4  # long beside what a busy machine adds
-        run = ("run", "rest_api_baseline", *LOAD, "--gateway", gateway.url, "--rate")
-        assert pacemark(*run, "30", "--out", "first").status == 0
+        run = ("rest_api_baseline", *LOAD, "--gateway", gateway.url, "--rate")
+        assert pacemark.load(*run, "30", out="first").status == 0
         (first,) = folder.glob("first/*/*")
         saved = pacemark("baseline", "save", first, "main")
-        second = pacemark(*run, "30", "--out", "second", "--baseline", "main", "--json")
-        assert pacemark(*run, "20", "--duration", "3s", "--out", "other").status == 0
+        second = pacemark.load(*run, "30", "--baseline", "main", "--json", out="second")
+        assert pacemark.load(*run, "20", "--duration", "3s", out="other").status == 0
     (other,) = folder.glob("other/*/*")
     return Three(pacemark, first, saved, second, other)
 
